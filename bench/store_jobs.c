@@ -150,11 +150,12 @@ static void put_commit(struct bench *b, struct buf *payload, int account, size_t
   buf_init(&list, 100);
   buf_init(payload, IPC_PAYLOAD_MAX);
   snprintf(to, sizeof to, "user%d@example.org", account);
-  ipc_list_put(&list, slice_str(to));
-  smtp_commit_put(payload, &(struct smtp_commit){ .id = SLICE("6b04ac58.4.1-301"),
-                                                  .return_path = SLICE("sender@example.com"),
-                                                  .addresses = buf_slice(&list),
-                                                  .tail = slice_of(b->body, size) });
+  envelope_rcpt_put(&list, &(struct envelope_rcpt){ .address = slice_str(to) });
+  smtp_commit_put(
+      payload,
+      &(struct smtp_commit){
+          .envelope = { .return_path = SLICE("sender@example.com"), .rcpts = buf_slice(&list) },
+          .end = { .id = SLICE("6b04ac58.4.1-301"), .tail = slice_of(b->body, size) } });
   buf_free(&list);
 }
 
@@ -223,8 +224,9 @@ static void report_rcpt(struct bench *b) {
   enum { N = 100000 };
   buf_init(&list, 100);
   buf_init(&payload, 200);
-  ipc_list_put(&list, SLICE("user0+detail@example.org"));
-  smtp_rcpt_put(&payload, &(struct smtp_rcpt){ buf_slice(&list), 4096 });
+  envelope_rcpt_put(&list, &(struct envelope_rcpt){ .address = SLICE("user0+detail@example.org") });
+  smtp_rcpt_put(&payload,
+                &(struct smtp_rcpt){ .envelope = { .size = 4096, .rcpts = buf_slice(&list) } });
   double cpu = cpu_us();
   for (int i = 0; i < N; i++) say(b, ROLE_SMTPD, SMTPD, smtp_rcpt_type, 1, &payload);
   printf("RCPT: %.2f us CPU\n", (cpu_us() - cpu) / N);

@@ -16,7 +16,7 @@
 #ifndef QASID_IPC_COLLECTOR_STORE_H
 #define QASID_IPC_COLLECTOR_STORE_H
 
-#include "ipc/ipc.h"
+#include "ipc/envelope.h"
 
 /* A run, as store sees it. auth's grant moves it from COLLECT_STRANGER to COLLECT_GRANTED. */
 enum { COLLECT_STRANGER, COLLECT_GRANTED, COLLECT_SPOOLING };
@@ -53,14 +53,12 @@ enum collect_outcome {
 /* The next octets of the message being received, beyond what fits a commit. */
 #define collect_spool_FIELDS(F) F(bytes, chunk, IPC_CHUNK)
 #define collect_spooled_FIELDS(F) F(u8, outcome, )
-/* The message is complete: everything spooled before, then `tail`. `head`: whole header fields that
- * go in front of it. `dots`: some line begins with
- * ".". `id` names it in logs. size: as listed; octets: as received; digest: SHA-256 of those; copy:
- * how many messages of this listing with this UIDL and this size are stored, this one included. */
+/* The message is complete: everything spooled before, then the end's tail. size: as listed; octets:
+ * as received; digest: SHA-256 of those; copy: how many messages of this listing with this UIDL and
+ * this size are stored, this one included. */
 #define collect_commit_FIELDS(F) \
-  F(bytes, id, 64) F(bytes, uidl, COLLECT_UIDL_MAX) F(u64, size, ) F(u64, octets, ) \
-  F(bytes, digest, 32) F(u32, copy, ) F(flag, dots, ) \
-  F(bytes, head, MESSAGE_FIELDS_MAX) F(bytes, tail, IPC_CHUNK)
+  F(message, end, ) F(bytes, uidl, COLLECT_UIDL_MAX) F(u64, size, ) F(u64, octets, ) \
+  F(bytes, digest, 32) F(u32, copy, )
 /* row: store's key of its record; 0 unless DONE or THERE. */
 #define collect_committed_FIELDS(F) F(u8, outcome, ) F(u64, row, )
 /* These were deleted at the other server, and it has confirmed QUIT: rows of collect_committed, u64

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The sender-store pair, generated from the rows of sender_store.h, and the items of its two
- * lists: recipients of a letter, outcomes per recipient.
+/* The sender-store pair, generated from the rows of sender_store.h, and the items of a
+ * result: the outcome of each recipient.
  * Invariant: an item is decoded whole or not at all; a malformed item leaves the list where it
  * was, so that the caller sees octets left over. */
 #include "ipc/sender_store.h"
@@ -14,27 +14,7 @@ const char *send_stage_word(uint8_t stage) {
   return stage < sizeof words / sizeof *words ? words[stage] : "unknown";
 }
 
-/* --- items of the lists --- */
-
-void send_rcpt_put(struct buf *list, const struct send_rcpt *r) {
-  wire_put_u32(list, (uint32_t)(8 + 1 + 4 + r->address.n + 4 + r->orcpt.n));
-  wire_put_u64(list, r->row);
-  buf_put_u8(list, r->notify);
-  wire_put_bytes(list, r->address);
-  wire_put_bytes(list, r->orcpt);
-}
-
-bool send_rcpt_next(struct slice *list, struct send_rcpt *ret) {
-  struct slice whole = *list, item;
-  if (!ipc_list_next(list, &item)) return false;
-  struct wire w = wire_open(item);
-  *ret = (struct send_rcpt){ .row = wire_get_u64(&w), .notify = wire_get_u8(&w) };
-  ret->address = wire_get_bytes(&w, SEND_PATH_MAX);
-  ret->orcpt = wire_get_bytes(&w, SEND_ORCPT_MAX);
-  if (wire_done(&w)) return true;
-  *list = whole;
-  return false;
-}
+/* --- items of the results --- */
 
 void send_outcome_put(struct buf *list, const struct send_outcome *o) {
   wire_put_u32(list, (uint32_t)(8 + 1 + 1 + 2 + 3 + 1 + 4 + o->text.n));

@@ -27,19 +27,16 @@
 #ifndef QASID_IPC_SENDER_STORE_H
 #define QASID_IPC_SENDER_STORE_H
 
-#include "ipc/ipc.h"
+#include "ipc/envelope.h"
 
 /* A letter, as both see it. */
 enum { SEND_NOT_GIVEN, SEND_GIVEN, SEND_READING };
 
 enum {
-  SEND_PATH_MAX = 512, /* as SMTP_PATH_MAX */
   SEND_DESTINATION_MAX = 255,
-  SEND_ENVID_MAX = 100 * 3,      /* RFC 3461 §4.4, as xtext */
-  SEND_ORCPT_MAX = 41 + 500 * 3, /* RFC 3461 §4.2, likewise, with its type */
-  SEND_RCPTS_MAX = 100,          /* recipients of one letter (RFC 5321 §4.5.3.1.8) */
-  SEND_ROWS_MAX = 60 * 1024,     /* octets of a list of recipients or results */
-  SEND_TEXT_MAX = 512,           /* octets of a reply that are kept */
+  SEND_RCPTS_MAX = 100,      /* recipients of one letter (RFC 5321 §4.5.3.1.8) */
+  SEND_ROWS_MAX = 60 * 1024, /* octets of a list of results */
+  SEND_TEXT_MAX = 512,       /* octets of a reply that are kept */
   SEND_HOST_MAX = 320,
   SEND_CREDIT_MAX = 20000,
   SEND_NO_TLS_MAX = 1000,        /* addresses whose TLS is remembered as broken, */
@@ -47,24 +44,16 @@ enum {
   SEND_NO_TLS_WHY_MAX = 160,
 };
 
-/* SEND_UTF8: it was received with SMTPUTF8 (RFC 6531); SEND_UTF8_HEADER: in addition, one of its
- * headers is not ASCII. SEND_OURS: written by a user who may send here, or by the server itself;
- * not forwarded for a third party. */
-enum send_flags { SEND_EIGHT_BIT = 1, SEND_UTF8 = 2, SEND_OURS = 4, SEND_UTF8_HEADER = 8 };
-
 /* clang-format off */
 /* letters: how many the sender can take in addition to those announced before. */
 #define send_ready_FIELDS(F) F(u32, letters, )
-/* id: the queue id for logs. recipients: a list of struct send_rcpt. size: octets of the whole
- * message in wire form. octets: its beginning. ret: enum smtp_ret. signer: the domain of ours that
- * is to sign it (DKIM); empty: none. doubts: how often a server's reply to the end of data left
+/* id: the queue id for logs. The envelope has at most SEND_RCPTS_MAX recipients, each with its row,
+ * and the size of the whole message in wire form. octets: its beginning. signer: the domain of ours
+ * that is to sign it (DKIM); empty: none. doubts: how often a server's reply to the end of data left
  * doubt whether it has taken the message; from the first on, another server is to be asked then. */
 #define send_letter_FIELDS(F) \
-  F(bytes, id, 64) F(bytes, destination, SEND_DESTINATION_MAX) \
-    F(bytes, return_path, SEND_PATH_MAX) \
-  F(bytes, envid, SEND_ENVID_MAX) F(u8, ret, ) F(u8, flags, ) F(u8, doubts, ) F(u64, size, ) \
-  F(bytes, signer, SEND_DESTINATION_MAX) \
-  F(list, recipients, SEND_ROWS_MAX) F(bytes, octets, IPC_CHUNK - 1024)
+  F(bytes, id, QUEUE_ID_MAX) F(bytes, destination, SEND_DESTINATION_MAX) F(envelope, envelope, ) \
+  F(u8, doubts, ) F(bytes, signer, SEND_DESTINATION_MAX) F(bytes, octets, IPC_CHUNK - 1024)
 /* offset: from the message's first octet. */
 #define send_read_FIELDS(F) F(u64, offset, )
 /* Empty: the message cannot be read. */
@@ -115,17 +104,7 @@ enum send_place {
   SEND_WHERES
 };
 
-/* --- items of the lists --- */
-
-struct send_rcpt {
-  uint64_t row;
-  uint8_t notify; /* enum smtp_notify */
-  struct slice address, orcpt;
-};
-void send_rcpt_put(struct buf *list, const struct send_rcpt *r);
-/* Takes the next off `*list`. False at its end and on malformed input (`*list` then has octets
- * left). */
-bool send_rcpt_next(struct slice *list, struct send_rcpt *ret);
+/* --- items of the results --- */
 
 /* "connect", "rcpt", …: an enum smtp_stage (mail/smtp/client.h) in logs and histories. */
 const char *send_stage_word(uint8_t stage);

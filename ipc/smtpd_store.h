@@ -8,15 +8,10 @@
 #ifndef QASID_IPC_SMTPD_STORE_H
 #define QASID_IPC_SMTPD_STORE_H
 
-#include "ipc/ipc.h"
+#include "ipc/envelope.h"
 
 /* A session, as store sees it. */
 enum { SMTP_AT_REST, SMTP_SPOOLING };
-
-/* SMTP_PATH_MAX: a path without its brackets. SMTP_RCPTS_MAX: all recipients and their DSN
- * parameters (`addresses` and `dsn` together): 1,000 with addresses of 64 octets, or 100 with an
- * ORCPT of 500, and a tail fit one commit. */
-enum { SMTP_PATH_MAX = 512, SMTP_RCPTS_MAX = 72 * 1024, SMTP_DSN_MAX = SMTP_RCPTS_MAX };
 
 /* Chunks without a reply of their own: with the one that gets a reply, a quarter of a megabyte. */
 enum { SMTP_AHEAD_MAX = 3 };
@@ -54,13 +49,10 @@ enum commit_outcome {
 };
 
 /* clang-format off */
-/* addresses: a list of RFC 5321 mailboxes as "local@domain" (local-part unquoted, domain in lower
- * case; "postmaster" alone for <Postmaster>). size: the SIZE= parameter or 0. trusted: the client
- * is in relay_networks. */
-#define smtp_rcpt_FIELDS(F) \
-  F(list, addresses, SMTP_RCPTS_MAX) F(u64, size, ) F(bytes, return_path, SMTP_PATH_MAX) \
-    F(flag, trusted, )
-/* One octet, an enum rcpt_verdict, for each address, in order. yours: with RCPT_NOT_YOURS, the
+/* The recipients of the envelope are those that are asked about. trusted: the client is in
+ * relay_networks. */
+#define smtp_rcpt_FIELDS(F) F(envelope, envelope, ) F(flag, trusted, )
+/* One octet, an enum rcpt_verdict, for each recipient, in order. yours: with RCPT_NOT_YOURS, the
  * addresses that the login may use. */
 #define smtp_verdicts_FIELDS(F) F(bytes, verdicts, 1024) F(bytes, yours, SMTP_YOURS_MAX)
 /* The next octets of the message being received, beyond what fits a commit. */
@@ -69,32 +61,16 @@ enum commit_outcome {
  * SMTP_AHEAD_MAX. The next reply reports an error with any of them. */
 #define smtp_spooled_FIELDS(F) F(u8, outcome, ) F(u8, ahead, )
 #define smtp_more_FIELDS(F) F(rest, chunk, IPC_CHUNK)
-/* The message is complete: everything spooled before, then `tail`. `head`: whole header fields that
- * go in front of it, behind store's Return-Path:. `dots`: some line begins with
- * ".". `id` is the queue id given to the client; `return_path` the reverse-path without brackets,
- * empty for <>. `dsn` is empty, or has an item for each address: NOTIFY (an octet, enum
- * smtp_notify) and ORCPT. `envid`, `ret`: RFC 3461. `eight_bit`: some octet is above 127. `utf8`:
- * the client gave SMTPUTF8 (RFC 6531); `utf8_header`: in addition, one of its headers, of the
- * message or of a part, is not ASCII. `size`:
- * the value of SIZE=, or 0. `print`: the fingerprint of return_path and of what the client sent,
+/* The message is complete: everything spooled before, then the end's tail. Its head stands behind
+ * store's Return-Path:. `print`: the fingerprint of the reverse-path and of what the client sent,
  * empty for a message without Message-ID: store recognises by it a message that is sent again
  * (src/store/owner/partly.h). `once`: `print` is the identity of a message of the drop folder, and
  * who has the message is remembered with it (src/store/sql/dropped.h). `authors`: the addresses in
- * the From and Sender fields of a login's message. `surrogate`: the size of the surrogate of these
- * octets, in the encoding of mail/surrogate.h. */
+ * the From and Sender fields of a login's message. An envelope that says ENVELOPE_OURS is a
+ * breach. */
 #define smtp_commit_FIELDS(F) \
-  F(bytes, id, 64) \
-  F(bytes, return_path, SMTP_PATH_MAX) \
-  F(list, addresses, SMTP_RCPTS_MAX) \
-  F(u64, size, ) \
-  F(bytes, print, 16) \
-  F(flag, dots, ) \
-  F(u64, surrogate, ) \
-  F(bytes, head, MESSAGE_FIELDS_MAX) F(bytes, tail, IPC_CHUNK) \
-  F(list, dsn, SMTP_DSN_MAX) \
-  F(list, authors, SMTP_AUTHORS_MAX) \
-  F(bytes, envid, 300) F(u8, ret, ) F(flag, eight_bit, ) F(flag, trusted, ) \
-  F(flag, utf8, ) F(flag, utf8_header, ) F(flag, once, )
+  F(envelope, envelope, ) F(message, end, ) F(bytes, print, 16) F(list, authors, SMTP_AUTHORS_MAX) \
+  F(flag, trusted, ) F(flag, once, )
 /* yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
 #define smtp_committed_FIELDS(F) F(u8, outcome, ) F(bytes, yours, SMTP_YOURS_MAX)
 /* A session with a login is over: the grant ends. */
@@ -106,7 +82,7 @@ enum commit_outcome {
  * or smtp_more. */
 #define SMTPD_STORE_MESSAGES(M) \
   /* type name from allowed in next max fds kind */ \
-  M(1, smtp_rcpt, IPC_LEFT, 1 << SMTP_AT_REST, IPC_SAME, 73 * 1024, 0, IPC_ASK) \
+  M(1, smtp_rcpt, IPC_LEFT, 1 << SMTP_AT_REST, IPC_SAME, ENVELOPE_MAX + 16, 0, IPC_ASK) \
   M(32, smtp_spool, IPC_LEFT, 1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_SPOOLING, 66 * 1024, \
     0, IPC_ASK) \
   M(3, smtp_commit, IPC_LEFT, 1 << SMTP_AT_REST | 1 << SMTP_SPOOLING, SMTP_AT_REST, \

@@ -228,10 +228,15 @@ static enum pop3_sink_verdict on_end(void *arg, struct pop3_item *item) {
   trace_put(r, sys_wall_s(), &head);
   buf_printf(&id, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag,
              r->fetched + 1);
-  collect_commit_put(&b, &(struct collect_commit){ buf_slice(&id), item->uidl, item->size,
-                                                   item->octets, slice_of(digest, sizeof digest),
-                                                   item->like->kept + 1, r->clean.dots,
-                                                   buf_slice(&head), buf_slice(&r->hold) });
+  collect_commit_put(&b, &(struct collect_commit){ .end = { .id = buf_slice(&id),
+                                                            .dots = r->clean.dots,
+                                                            .head = buf_slice(&head),
+                                                            .tail = buf_slice(&r->hold) },
+                                                   .uidl = item->uidl,
+                                                   .size = item->size,
+                                                   .octets = item->octets,
+                                                   .digest = slice_of(digest, sizeof digest),
+                                                   .copy = item->like->kept + 1 });
   bool ok = !b.failed && !id.failed && !head.failed && !r->hold.failed;
   if (ok) {
     r->spooled = false;

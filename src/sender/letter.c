@@ -14,16 +14,9 @@ static bool copy(struct letter *l, struct slice from, struct slice *to) {
   return !from.n || to->p;
 }
 
-static size_t count_rcpts(struct slice list) {
-  struct send_rcpt r;
-  size_t n = 0;
-  while (send_rcpt_next(&list, &r)) n++;
-  return list.n ? 0 : n;
-}
-
 static bool take_rcpts(struct letter *l, struct slice list) {
-  struct send_rcpt r;
-  for (size_t i = 0; send_rcpt_next(&list, &r); i++) {
+  struct envelope_rcpt r;
+  for (size_t i = 0; envelope_rcpt_next(&list, &r); i++) {
     l->rows[i] = r.row;
     l->rcpts[i].notify = r.notify;
     if (!copy(l, r.address, &l->rcpts[i].address) || !copy(l, r.orcpt, &l->rcpts[i].orcpt))
@@ -33,31 +26,32 @@ static bool take_rcpts(struct letter *l, struct slice list) {
 }
 
 static bool take(struct letter *l, const struct send_letter *m, size_t count) {
+  const struct envelope *e = &m->envelope;
   l->rcpts = arena_alloc(&l->memory, count * sizeof *l->rcpts);
   l->rows = arena_alloc(&l->memory, count * sizeof *l->rows);
   l->replied = arena_alloc(&l->memory, count * sizeof *l->replied);
   l->undecided = arena_alloc(&l->memory, count * sizeof *l->undecided);
   l->smtp = (struct smtp_letter){
-    .ret = m->ret,
-    .eight_bit = (m->flags & SEND_EIGHT_BIT) != 0,
-    .utf8 = (m->flags & SEND_UTF8) && (m->flags & SEND_UTF8_HEADER),
-    .size = m->size,
+    .ret = e->ret,
+    .eight_bit = (e->flags & ENVELOPE_EIGHT_BIT) != 0,
+    .utf8 = (e->flags & ENVELOPE_UTF8) && (e->flags & ENVELOPE_UTF8_HEADER),
+    .size = e->size,
     .rcpts = l->rcpts,
     .count = count,
     .own = l,
   };
-  l->size = m->size;
+  l->size = e->size;
   l->doubts = m->doubts;
-  return l->rcpts && l->rows && l->replied && l->undecided && take_rcpts(l, m->recipients) &&
+  return l->rcpts && l->rows && l->replied && l->undecided && take_rcpts(l, e->rcpts) &&
          copy(l, m->id, &l->id) && copy(l, m->octets, &l->first) &&
          copy(l, m->destination, &l->destination) && copy(l, m->signer, &l->signer) &&
-         copy(l, m->return_path, &l->smtp.return_path) && copy(l, m->envid, &l->smtp.envid);
+         copy(l, e->return_path, &l->smtp.return_path) && copy(l, e->envid, &l->smtp.envid);
 }
 
 struct letter *letter_new(struct sender *s, uint64_t tag, const struct send_letter *m,
                           bool *ret_malformed) {
-  size_t count = count_rcpts(m->recipients);
-  *ret_malformed = count == 0 || count > SEND_RCPTS_MAX || m->octets.n > m->size;
+  size_t count = envelope_count(m->envelope.rcpts);
+  *ret_malformed = count > SEND_RCPTS_MAX || m->octets.n > m->envelope.size;
   struct letter *l = *ret_malformed ? NULL : calloc(1, sizeof *l);
   if (!l) return NULL;
   l->sender = s;

@@ -166,6 +166,13 @@ static bool put_print(struct smtpd_session *s, uint8_t to[SIPHASH_SIZE]) {
   return true;
 }
 
+static uint8_t flags_of(const struct transaction *transaction) {
+  uint8_t flags = transaction->eight_bit ? ENVELOPE_EIGHT_BIT : 0;
+  if (transaction->utf8) flags |= ENVELOPE_UTF8;
+  if (transaction->parts && transaction->parts->header_high) flags |= ENVELOPE_UTF8_HEADER;
+  return flags;
+}
+
 static void commit(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   uint8_t print[SIPHASH_SIZE];
@@ -178,24 +185,21 @@ static void commit(struct smtpd_session *s) {
   surrogate_end(&transaction->surrogate, NULL);
   if (transaction->parts) seven_end(transaction->parts, NULL);
   struct smtp_commit q = {
-    .id = buf_slice(&id),
-    .return_path = buf_slice(&transaction->sender),
-    .addresses = buf_slice(&transaction->rcpts),
-    .dsn = transaction->has_dsn ? buf_slice(&transaction->dsn) : SLICE_NONE,
-    .envid = buf_slice(&transaction->envid),
-    .ret = transaction->ret,
-    .eight_bit = transaction->eight_bit,
-    .utf8 = transaction->utf8,
-    .utf8_header = transaction->parts && transaction->parts->header_high,
+    .envelope = { .return_path = buf_slice(&transaction->sender),
+                  .envid = buf_slice(&transaction->envid),
+                  .ret = transaction->ret,
+                  .flags = flags_of(transaction),
+                  .size = transaction->size,
+                  .rcpts = buf_slice(&transaction->rcpts) },
+    .end = { .id = buf_slice(&id),
+             .dots = transaction->data.clean.dots,
+             .surrogate = surrogate_size(&transaction->surrogate),
+             .head = buf_slice(&head),
+             .tail = buf_slice(&transaction->body) },
+    .print = slice_of(print, printed ? sizeof print : 0),
+    .authors = buf_slice(&transaction->authors),
     .trusted = s->trusted,
     .once = s->has_drop,
-    .size = transaction->size,
-    .print = slice_of(print, printed ? sizeof print : 0),
-    .dots = transaction->data.clean.dots,
-    .surrogate = surrogate_size(&transaction->surrogate),
-    .authors = buf_slice(&transaction->authors),
-    .head = buf_slice(&head),
-    .tail = buf_slice(&transaction->body),
   };
   bool fine = !id.failed && !head.failed;
   if (fine) smtp_commit_put(smtpd_ask(s, ROLE_STORE, smtp_commit_type, commit_answer), &q);

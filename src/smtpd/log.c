@@ -49,7 +49,7 @@ static void log_rcpt(struct smtpd_session *s, struct slice to, enum smtp_outcome
   if (!proto_log(&s->proto, &l, LOG_E_RECIPIENT)) return;
   log_id(s, &l);
   put_sender(&l, s->transaction);
-  log_str(&l, LOG_F_TO, slice_first(to, SMTP_PATH_MAX));
+  log_str(&l, LOG_F_TO, slice_first(to, ENVELOPE_PATH_MAX));
   put_end(&l, o, why);
   log_end(&l);
 }
@@ -78,11 +78,12 @@ static void log_message(struct smtpd_session *s, enum smtp_outcome o, const char
  * for. */
 static void log_transaction(struct smtpd_session *s, enum smtp_outcome o, const char *why) {
   struct transaction *transaction = s->transaction;
-  struct slice to, list = buf_slice(&transaction->rcpts), asked = buf_slice(&transaction->asked);
+  struct slice list = buf_slice(&transaction->rcpts), asked = buf_slice(&transaction->asked);
+  struct envelope_rcpt r;
   if (transaction->logged) return;
   transaction->logged = true;
-  while (ipc_list_next(&list, &to)) log_rcpt(s, to, o, why);
-  while (ipc_list_next(&asked, &to)) log_rcpt(s, to, o, why);
+  while (envelope_rcpt_next(&list, &r)) log_rcpt(s, r.address, o, why);
+  while (envelope_rcpt_next(&asked, &r)) log_rcpt(s, r.address, o, why);
   if (s->state == ST_BODY) log_message(s, o, why);
 }
 

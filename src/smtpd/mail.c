@@ -7,13 +7,11 @@
 static struct transaction *transaction_new(void) {
   struct transaction *transaction = calloc(1, sizeof *transaction);
   if (!transaction) return NULL;
-  buf_init(&transaction->sender, SMTP_PATH_MAX);
+  buf_init(&transaction->sender, ENVELOPE_PATH_MAX);
   buf_init(&transaction->envid, 3 * SMTP_ENVID_MAX);
-  buf_init(&transaction->rcpts, SMTP_RCPTS_MAX);
-  buf_init(&transaction->dsn, SMTP_DSN_MAX);
+  buf_init(&transaction->rcpts, ENVELOPE_RCPTS_MAX);
   buf_init(&transaction->group, SMTPD_GROUP_MAX);
-  buf_init(&transaction->asked, SMTP_RCPTS_MAX);
-  buf_init(&transaction->asked_dsn, SMTP_DSN_MAX);
+  buf_init(&transaction->asked, ENVELOPE_RCPTS_MAX);
   buf_init(&transaction->body, IPC_CHUNK);
   buf_init(&transaction->authors, SMTP_AUTHORS_MAX);
   buf_init(&transaction->plan, SEVEN_PLAN_MAX);

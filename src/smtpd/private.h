@@ -60,16 +60,14 @@ struct transaction {
   uint8_t ret;       /* RET=, enum smtp_ret */
   bool utf8;         /* SMTPUTF8 */
   struct buf envid;  /* ENVID=, as xtext */
-  struct buf rcpts;  /* accepted, as smtp_commit wants them */
-  struct buf dsn;    /* likewise: NOTIFY= and ORCPT= of each */
-  bool has_dsn;      /* some recipient has one */
+  struct buf rcpts;  /* accepted, as an envelope has them */
   uint32_t rcpt_count;
   uint32_t overshoot; /* RCPTs beyond the limit */
 
   /* A run of RCPTs that came together and is asked about together: an outcome for each, or
-   * GROUP_ASKED, and the addresses of those. */
+   * GROUP_ASKED, and the records of those. */
   struct buf group;
-  struct buf asked, asked_dsn;
+  struct buf asked;
   uint32_t asked_count;
 
   /* The message. */

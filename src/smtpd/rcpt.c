@@ -20,8 +20,7 @@ static enum smtp_outcome too_many(struct smtpd_session *s) {
 /* Octets that the recipients and their parameters may still have together: all of it goes into one
  * commit. */
 static size_t room_left(const struct transaction *transaction) {
-  return SMTP_RCPTS_MAX - buf_len(&transaction->rcpts) - buf_len(&transaction->asked) -
-         buf_len(&transaction->dsn) - buf_len(&transaction->asked_dsn);
+  return ENVELOPE_RCPTS_MAX - buf_len(&transaction->rcpts) - buf_len(&transaction->asked);
 }
 
 /* From here on an address beyond ASCII has its 7-bit form (RFC 6533 §3): the next server may lack
@@ -35,23 +34,23 @@ static void put_orcpt(struct buf *out, struct slice orcpt) {
 /* Puts one address into the question. */
 static enum smtp_outcome ask_for(struct smtpd_session *s, const struct smtp_recipient *r) {
   struct transaction *transaction = s->transaction;
-  struct buf plain, dsn;
-  buf_init(&plain, SMTP_PATH_MAX);
-  buf_init(&dsn, 1 + SMTP_ORCPT_WIRE_MAX);
+  struct buf plain, orcpt;
+  buf_init(&plain, ENVELOPE_PATH_MAX);
+  buf_init(&orcpt, ENVELOPE_ORCPT_MAX);
   address_put_plain(&plain, &r->address);
-  buf_put_u8(&dsn, r->notify);
-  put_orcpt(&dsn, r->orcpt);
+  put_orcpt(&orcpt, r->orcpt);
   bool fits =
       transaction->rcpt_count + transaction->asked_count < s->service->recipients_per_message;
-  fits = fits && buf_len(&plain) + buf_len(&dsn) + 2 * IPC_LIST_HEAD <= room_left(transaction);
-  bool failed = plain.failed || dsn.failed;
+  fits = fits && buf_len(&plain) + buf_len(&orcpt) + ENVELOPE_RCPT_HEAD <= room_left(transaction);
+  bool failed = plain.failed || orcpt.failed;
   if (fits && !failed) {
-    ipc_list_put(&transaction->asked, buf_slice(&plain));
-    ipc_list_put(&transaction->asked_dsn, buf_slice(&dsn));
-    failed = transaction->asked.failed || transaction->asked_dsn.failed;
+    envelope_rcpt_put(&transaction->asked, &(struct envelope_rcpt){ .notify = r->notify,
+                                                                    .address = buf_slice(&plain),
+                                                                    .orcpt = buf_slice(&orcpt) });
+    failed = transaction->asked.failed;
   }
   buf_free(&plain);
-  buf_free(&dsn);
+  buf_free(&orcpt);
   if (failed) return SMTP_RCPT_TROUBLE;
   if (!fits) return too_many(s);
   transaction->asked_count++;
@@ -84,22 +83,18 @@ static enum smtp_outcome outcome_of(uint8_t verdict) {
   return verdict < RCPT_VERDICTS ? outcomes[verdict] : SMTP_RCPT_TROUBLE;
 }
 
-/* One address of the question with its verdict. */
-static enum smtp_outcome settle(struct smtpd_session *s, struct slice address, struct slice dsn,
+/* One recipient of the question with its verdict. */
+static enum smtp_outcome settle(struct smtpd_session *s, const struct envelope_rcpt *r,
                                 uint8_t verdict) {
   struct transaction *transaction = s->transaction;
   enum smtp_outcome o = outcome_of(verdict);
   /* A session that has logged in may send anywhere: a store that does not know of it was restarted
    * meanwhile. */
   if (o == SMTP_RCPT_ELSEWHERE && s->logged_in && s->service->sends) o = SMTP_RCPT_TROUBLE;
-  if (o == SMTP_RCPT_OK) {
-    ipc_list_put(&transaction->rcpts, address);
-    ipc_list_put(&transaction->dsn, dsn);
-    transaction->has_dsn |= slice_at(dsn, 0) > 0 || dsn.n > 1;
-  }
-  if (transaction->rcpts.failed || transaction->dsn.failed) o = SMTP_RCPT_TROUBLE;
+  if (o == SMTP_RCPT_OK) envelope_rcpt_put(&transaction->rcpts, r);
+  if (transaction->rcpts.failed) o = SMTP_RCPT_TROUBLE;
   if (o != SMTP_RCPT_OK) {
-    smtpd_log_recipient(s, address, o);
+    smtpd_log_recipient(s, r->address, o);
     return o;
   }
   transaction->rcpt_count++;
@@ -113,18 +108,15 @@ static void answer_group(struct smtpd_session *s, struct slice verdicts, struct 
   struct transaction *transaction = s->transaction;
   /* replies go out from here on, not into the group */
   struct buf group = transaction->group, asked = transaction->asked;
-  struct buf asked_dsn = transaction->asked_dsn;
-  struct slice outcomes = buf_slice(&group), addresses = buf_slice(&asked), address;
-  struct slice dsns = buf_slice(&asked_dsn), dsn;
+  struct slice outcomes = buf_slice(&group), records = buf_slice(&asked);
+  struct envelope_rcpt r;
   buf_init(&transaction->group, SMTPD_GROUP_MAX);
-  buf_init(&transaction->asked, SMTP_RCPTS_MAX);
-  buf_init(&transaction->asked_dsn, SMTP_DSN_MAX);
+  buf_init(&transaction->asked, ENVELOPE_RCPTS_MAX);
   transaction->asked_count = 0;
   for (size_t i = 0; i < outcomes.n && s->state != ST_END; i++) {
     enum smtp_outcome o = (enum smtp_outcome)outcomes.p[i];
-    if (outcomes.p[i] == GROUP_ASKED && ipc_list_next(&addresses, &address) &&
-        ipc_list_next(&dsns, &dsn)) {
-      o = settle(s, address, dsn, verdicts.n ? verdicts.p[0] : RCPT_TROUBLE);
+    if (outcomes.p[i] == GROUP_ASKED && envelope_rcpt_next(&records, &r)) {
+      o = settle(s, &r, verdicts.n ? verdicts.p[0] : RCPT_TROUBLE);
       verdicts = slice_from(verdicts, 1);
     }
     if (o == SMTP_NOT_YOURS)
@@ -134,7 +126,6 @@ static void answer_group(struct smtpd_session *s, struct slice verdicts, struct 
   }
   buf_free(&group);
   buf_free(&asked);
-  buf_free(&asked_dsn);
 }
 
 static void rcpt_answer(struct smtpd_session *s, uint16_t type, struct slice payload);
@@ -145,10 +136,10 @@ void smtpd_rcpt_group_end(struct smtpd_session *s) {
     answer_group(s, SLICE_NONE, SLICE_NONE);
     return;
   }
-  struct smtp_rcpt q = { .return_path = buf_slice(&transaction->sender),
-                         .trusted = s->trusted,
-                         .addresses = buf_slice(&transaction->asked),
-                         .size = transaction->size };
+  struct smtp_rcpt q = { .envelope = { .return_path = buf_slice(&transaction->sender),
+                                       .size = transaction->size,
+                                       .rcpts = buf_slice(&transaction->asked) },
+                         .trusted = s->trusted };
   smtp_rcpt_put(smtpd_ask(s, ROLE_STORE, smtp_rcpt_type, rcpt_answer), &q);
   if (!smtpd_asked(s)) answer_group(s, SLICE_NONE, SLICE_NONE);
 }

@@ -60,11 +60,13 @@ static void put_with(const struct smtpd_session *s, struct buf *out) {
 }
 
 static void put_for(const struct smtpd_session *s, struct buf *out) {
-  struct slice list = buf_slice(&s->transaction->rcpts), only;
-  if (s->transaction->rcpt_count != 1 || !ipc_list_next(&list, &only) || slice_has_high(only))
+  struct slice list = buf_slice(&s->transaction->rcpts);
+  struct envelope_rcpt only;
+  if (s->transaction->rcpt_count != 1 || !envelope_rcpt_next(&list, &only) ||
+      slice_has_high(only.address))
     return;
   buf_put_str(out, " for <");
-  address_put_quoted(out, only);
+  address_put_quoted(out, only.address);
   buf_put_u8(out, '>');
 }
 

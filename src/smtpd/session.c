@@ -103,10 +103,8 @@ static void transaction_end(struct smtpd_session *s) {
   buf_free(&transaction->sender);
   buf_free(&transaction->envid);
   buf_free(&transaction->rcpts);
-  buf_free(&transaction->dsn);
   buf_free(&transaction->group);
   buf_free(&transaction->asked);
-  buf_free(&transaction->asked_dsn);
   buf_free(&transaction->body);
   buf_free(&transaction->authors);
   surrogate_close(&transaction->surrogate);

@@ -68,8 +68,34 @@ static void walk_list(struct slice list) {
     if (list.n >= before) abort(); /* each string takes octets: the walk ends */
 }
 
+static void no_line_ends(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (s.p[i] < 0x20 || s.p[i] == 0x7f) abort();
+}
+
+/* An envelope alone: within its bounds, nothing in it ends a line, one encoding. */
+static void try_envelope(struct slice octets) {
+  struct wire w = wire_open(octets);
+  struct envelope e = envelope_get(&w);
+  struct envelope_rcpt r;
+  struct buf whole, rcpts;
+  if (!wire_done(&w)) return;
+  buf_init(&whole, ENVELOPE_MAX), buf_init(&rcpts, ENVELOPE_RCPTS_MAX);
+  envelope_put(&whole, &e);
+  if (!slice_eq(buf_slice(&whole), octets) || e.return_path.n > ENVELOPE_PATH_MAX) abort();
+  no_line_ends(e.return_path), no_line_ends(e.envid);
+  for (struct slice left = e.rcpts; envelope_rcpt_next(&left, &r);) {
+    if (!r.address.n || r.address.n > ENVELOPE_PATH_MAX || r.orcpt.n > ENVELOPE_ORCPT_MAX) abort();
+    no_line_ends(r.address), no_line_ends(r.orcpt);
+    envelope_rcpt_put(&rcpts, &r);
+  }
+  if (!slice_eq(buf_slice(&rcpts), e.rcpts)) abort();
+  buf_free(&whole), buf_free(&rcpts);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (!size) return 0;
+  try_envelope(slice_of(data + 1, size - 1));
   size_t at = data[0] % (sizeof pairs / sizeof *pairs);
   struct slice packet = slice_of(data + 1, size - 1);
   struct ipc_msg msg;

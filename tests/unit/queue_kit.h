@@ -25,9 +25,10 @@ __attribute__((unused)) static void submit_grant(struct kit *k, uint64_t session
 __attribute__((unused)) static enum rcpt_verdict rcpt(struct kit *k, uint64_t tag, const char *from,
                                                       const char *to, bool trusted) {
   struct buf list;
-  kit_list(&list, to);
-  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, tag, .addresses = buf_slice(&list),
-                      .return_path = slice_str(from), .trusted = trusted));
+  kit_rcpts(&list, to);
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, tag,
+                      .envelope = { .return_path = slice_str(from), .rcpts = buf_slice(&list) },
+                      .trusted = trusted));
   buf_free(&list);
   return KIT_HEAR(k, smtp_verdicts).verdicts.p[0];
 }
@@ -38,25 +39,19 @@ static struct slice commit_head;
 __attribute__((unused)) static enum commit_outcome
 commit_orcpt(struct kit *k, uint64_t tag, const char *from, const char *to, struct slice tail,
              uint8_t notify, uint8_t ret, const char *orcpt, const char *envid) {
-  struct buf list, dsn;
-  struct slice rest;
-  kit_list(&list, to);
-  rest = buf_slice(&list);
-  buf_init(&dsn, 4096);
-  struct buf authors;
+  struct buf list, authors;
+  kit_rcpts_with(&list, to, notify, orcpt);
   buf_init(&authors, SMTP_AUTHORS_MAX);
   if (*from) ipc_list_put(&authors, slice_str(from));
-  char item[100];
-  int n = snprintf(item, sizeof item, "%c%s", notify, orcpt);
-  for (struct slice a; (notify || *orcpt) && ipc_list_next(&rest, &a);)
-    ipc_list_put(&dsn, slice_of(item, (size_t)n));
-  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
-                      .return_path = slice_str(from), .addresses = buf_slice(&list),
-                      .head = commit_head, .tail = tail, .dsn = buf_slice(&dsn), .ret = ret,
-                      .envid = slice_str(envid), .authors = buf_slice(&authors)));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag,
+                      .envelope = { .return_path = slice_str(from),
+                                    .envid = slice_str(envid),
+                                    .ret = ret,
+                                    .rcpts = buf_slice(&list) },
+                      .end = { .id = SLICE("Q1"), .head = commit_head, .tail = tail },
+                      .authors = buf_slice(&authors)));
   buf_free(&authors);
   buf_free(&list);
-  buf_free(&dsn);
   return KIT_HEAR(k, smtp_committed).outcome;
 }
 
@@ -87,10 +82,10 @@ struct got {
 __attribute__((unused)) static struct got letter(struct kit *k) {
   struct got g = { 0 };
   struct said *x = kit_next(k, send_letter_type);
-  struct send_rcpt r;
+  struct envelope_rcpt r;
   g.tag = x->tag;
   assert_true(send_letter_get(x->payload, &g.m));
-  for (struct slice list = g.m.recipients; send_rcpt_next(&list, &r); g.count++) {
+  for (struct slice list = g.m.envelope.rcpts; envelope_rcpt_next(&list, &r); g.count++) {
     g.rows[g.count] = r.row;
     snprintf(g.to[g.count], sizeof g.to[0], "%.*s", SLICE_ARG(r.address));
   }

@@ -139,25 +139,27 @@ static inline void kit_keep(struct kit *k, const struct smtp_commit *q) {
   buf_init(&m->from, 1000);
   buf_init(&m->to, 100000);
   buf_init(&m->body, KIT_OUT);
-  buf_put(&m->id, q->id);
-  buf_put(&m->from, q->return_path);
-  struct slice list = q->addresses, item;
-  while (ipc_list_next(&list, &item)) {
-    buf_put(&m->to, item);
+  buf_put(&m->id, q->end.id);
+  buf_put(&m->from, q->envelope.return_path);
+  struct slice list = q->envelope.rcpts;
+  struct envelope_rcpt r;
+  struct buf dsn;
+  bool some = false;
+  buf_init(&dsn, 1024 * 1024);
+  for (struct slice l = list; envelope_rcpt_next(&l, &r);) some |= r.notify || r.orcpt.n;
+  while (envelope_rcpt_next(&list, &r)) {
+    buf_put(&m->to, r.address);
     buf_put_u8(&m->to, ',');
+    if (some) buf_printf(&dsn, "%d:%.*s,", r.notify, SLICE_ARG(r.orcpt));
   }
   assert_int_equal(list.n, 0);
-  struct buf dsn;
-  buf_init(&dsn, 1024 * 1024);
-  for (list = q->dsn; ipc_list_next(&list, &item);)
-    buf_printf(&dsn, "%d:%.*s,", item.p[0], (int)item.n - 1, (const char *)item.p + 1);
-  buf_printf(&dsn, "%.*s %u", SLICE_ARG(q->envid), q->ret);
+  buf_printf(&dsn, "%.*s %u", SLICE_ARG(q->envelope.envid), q->envelope.ret);
   snprintf(m->dsn, sizeof m->dsn, "%.*s", SLICE_ARG(buf_slice(&dsn)));
   buf_free(&dsn);
-  buf_put(&m->body, q->head);
+  buf_put(&m->body, q->end.head);
   buf_put(&m->body, buf_slice(&k->spool));
-  buf_put(&m->body, q->tail);
-  m->dots = q->dots;
+  buf_put(&m->body, q->end.tail);
+  m->dots = q->end.dots;
 }
 
 static inline uint16_t kit_store(struct kit *k, uint16_t type, struct slice payload,
@@ -165,10 +167,10 @@ static inline uint16_t kit_store(struct kit *k, uint16_t type, struct slice payl
   if (type == smtp_rcpt_type) {
     struct smtp_rcpt q;
     struct buf verdicts;
-    struct slice item;
+    struct envelope_rcpt r;
     assert_true(smtp_rcpt_get(payload, &q));
     buf_init(&verdicts, 1024);
-    while (ipc_list_next(&q.addresses, &item)) buf_put_u8(&verdicts, kit_verdict(item));
+    while (envelope_rcpt_next(&q.envelope.rcpts, &r)) buf_put_u8(&verdicts, kit_verdict(r.address));
     struct smtp_verdicts a = { buf_slice(&verdicts) };
     smtp_verdicts_put(answer, &a);
     buf_free(&verdicts);

@@ -217,6 +217,19 @@ static void kit_list(struct buf *list, const char *words) {
   while (rest.p) ipc_list_put(list, slice_split(&rest, ' '));
 }
 
+/* The records of an envelope's recipients. */
+__attribute__((unused)) static void kit_rcpts_with(struct buf *rcpts, const char *words,
+                                                   uint8_t notify, const char *orcpt) {
+  struct slice rest = slice_str(words);
+  buf_init(rcpts, ENVELOPE_RCPTS_MAX);
+  while (rest.p)
+    envelope_rcpt_put(rcpts, &(struct envelope_rcpt){ .notify = notify,
+                                                      .address = slice_split(&rest, ' '),
+                                                      .orcpt = slice_str(orcpt) });
+}
+
+static void kit_rcpts(struct buf *rcpts, const char *words) { kit_rcpts_with(rcpts, words, 0, ""); }
+
 /* --- administration --- */
 
 struct answer {
@@ -290,8 +303,9 @@ static uint64_t kit_account(struct kit *k, const char *address) {
 
 static enum rcpt_verdict kit_rcpt(struct kit *k, const char *address, uint64_t size) {
   struct buf list;
-  kit_list(&list, address);
-  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, buf_slice(&list), size));
+  kit_rcpts(&list, address);
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1,
+                      .envelope = { .size = size, .rcpts = buf_slice(&list) }));
   buf_free(&list);
   struct smtp_verdicts v = KIT_HEAR(k, smtp_verdicts);
   assert_int_equal(v.verdicts.n, 1);
@@ -302,10 +316,10 @@ __attribute__((unused)) static bool kit_commit_head(struct kit *k, uint64_t tag,
                                                     const char *to, struct slice head,
                                                     struct slice tail) {
   struct buf list;
-  kit_list(&list, to);
-  bool fine = KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
-                      .return_path = slice_str(from), .addresses = buf_slice(&list), .head = head,
-                      .tail = tail);
+  kit_rcpts(&list, to);
+  bool fine = KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag,
+                      .envelope = { .return_path = slice_str(from), .rcpts = buf_slice(&list) },
+                      .end = { .id = SLICE("Q1"), .head = head, .tail = tail });
   buf_free(&list);
   return fine;
 }

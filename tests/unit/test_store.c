@@ -95,8 +95,9 @@ static void verdicts_keep_their_order(void **state) {
   struct kit *k = *state;
   struct buf list;
   alice(k);
-  kit_list(&list, "x@y.example alice@example.org nobody@example.org");
-  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, buf_slice(&list), 0));
+  kit_rcpts(&list, "x@y.example alice@example.org nobody@example.org");
+  assert_true(
+      KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, .envelope = { .rcpts = buf_slice(&list) }));
   buf_free(&list);
   struct smtp_verdicts v = KIT_HEAR(k, smtp_verdicts);
   static const uint8_t want[] = { RCPT_ELSEWHERE, RCPT_OURS, RCPT_UNKNOWN };
@@ -732,11 +733,14 @@ static void malformed(void **state) {
   alice(k);
   struct ipc_msg m = { smtp_commit_type, 1, SLICE("rubbish"), -1 };
   assert_false(store_message(k->store, ROLE_SMTPD, SMTPD, &m, 0));
-  assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, SLICE(""), 0));
-  assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, SLICE("\0\0\0\xff"), 0));
+  assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, .trusted = false));
+  assert_false(
+      KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, 1, .envelope = { .rcpts = SLICE("\0\0\0\0\xff") }));
   assert_false(kit_commit(k, 1, "a\r\nX-Forged: b", "alice@example.org", SLICE(MESSAGE)));
-  assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, 1, .return_path = SLICE("a@b"),
-                       .tail = SLICE(MESSAGE)));
+  assert_false(kit_commit(k, 1, "a@b", "alice@example.org\r\n", SLICE(MESSAGE)));
+  assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, 1,
+                       .envelope = { .return_path = SLICE("a@b") },
+                       .end = { .id = SLICE("Q1"), .tail = SLICE(MESSAGE) }));
   assert_false(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_spool, 1, SLICE("")));
   assert_false(KIT_SAY(k, ROLE_STORE, 99, smtp_discard, 1, ));
 }

@@ -8,12 +8,12 @@ static const struct slice note = { (const uint8_t *)"Subject: hello\r\n\r\nhi\r\
 static enum commit_outcome commit_as(struct kit *k, const char *from, const char *authors,
                                      const char *to) {
   struct buf list, names;
-  kit_list(&list, to);
+  kit_rcpts(&list, to);
   kit_list(&names, authors);
   if (!*authors) buf_reset(&names);
-  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, SESSION, .id = SLICE("Q1"),
-                      .return_path = slice_str(from), .addresses = buf_slice(&list), .tail = note,
-                      .authors = buf_slice(&names)));
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, SESSION,
+                      .envelope = { .return_path = slice_str(from), .rcpts = buf_slice(&list) },
+                      .end = { .id = SLICE("Q1"), .tail = note }, .authors = buf_slice(&names)));
   buf_free(&list), buf_free(&names);
   return KIT_HEAR(k, smtp_committed).outcome;
 }

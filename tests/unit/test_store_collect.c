@@ -69,9 +69,9 @@ static enum collect_outcome keep_sized(struct kit *k, uint64_t run, const char *
     KIT_HEAR(k, collect_spooled); /* the commit says it again */
     whole = slice_from(whole, 30000);
   }
-  assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C1"),
-                      slice_str(uidl), size, all.n, slice_of(digest, sizeof digest), copy, false,
-                      head_kept, whole));
+  assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, run,
+                      { .id = SLICE("C1"), .head = head_kept, .tail = whole }, slice_str(uidl),
+                      size, all.n, slice_of(digest, sizeof digest), copy));
   struct collect_committed m = KIT_HEAR(k, collect_committed);
   last_row = m.row;
   if (m.outcome == COLLECT_DONE || m.outcome == COLLECT_THERE) assert_int_not_equal(m.row, 0);
@@ -119,8 +119,9 @@ static void nothing_without_grant(void **state) {
                        SLICE("0123456789ab")));
   assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_deleted, 1, SLICE("01234567")));
   assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_spool, 1, SLICE("x")));
-  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 1,
-                       1, SLICE(DIGEST), 1, false, SLICE("x")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, 1,
+                       { .id = SLICE("C"), .head = SLICE("x") }, SLICE("u"), 1, 1, SLICE(DIGEST),
+                       1));
   assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_listed, 1, ));
   assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_end, 1, ));
   buf_free(&list);
@@ -204,8 +205,9 @@ static void two_runs_at_once(void **state) {
   uint64_t account = alice(k);
   assert_true(grant(k, 1, account, SOURCE) && grant(k, 2, account, SOURCE));
   for (uint64_t run = 1; run <= 2; run++)
-    assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, run, SLICE("C"), SLICE("u"),
-                        6, 6, SLICE(DIGEST), 1, false, SLICE("A: b\r\n")));
+    assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, run,
+                        { .id = SLICE("C"), .head = SLICE("A: b\r\n") }, SLICE("u"), 6, 6,
+                        SLICE(DIGEST), 1));
   assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_DONE);
   assert_int_equal(KIT_HEAR(k, collect_committed).outcome, COLLECT_THERE);
   assert_int_equal(inbox_count(k, 9, account), 1);
@@ -242,10 +244,12 @@ static void refusals(void **state) {
                        SLICE("0123456789ab")));
   buf_free(&bad);
   assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_deleted, 1, SLICE("0123456")));
-  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 6,
-                       6, SLICE("short"), 1, false, SLICE("A: b\r\n")));
-  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, 1, SLICE("C"), SLICE("u"), 6,
-                       6, SLICE(DIGEST), 0, false, SLICE("A: b\r\n")));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, 1,
+                       { .id = SLICE("C"), .head = SLICE("A: b\r\n") }, SLICE("u"), 6, 6,
+                       SLICE("short"), 1));
+  assert_false(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, 1,
+                       { .id = SLICE("C"), .head = SLICE("A: b\r\n") }, SLICE("u"), 6, 6,
+                       SLICE(DIGEST), 0));
   free((void *)(uintptr_t)big.p);
 }
 

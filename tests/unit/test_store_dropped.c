@@ -17,11 +17,12 @@ static uint64_t alice(struct kit *k) {
 
 static bool submit(struct kit *k, uint64_t tag, const char *name, const char *to) {
   struct buf list;
-  kit_list(&list, to);
+  kit_rcpts(&list, to);
   bool fine =
-      KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag, .id = SLICE("Q1"),
-              .return_path = SLICE("root@example.org"), .addresses = buf_slice(&list),
-              .tail = SLICE(MESSAGE), .trusted = true, .once = true, .print = slice_str(name));
+      KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, tag,
+              .envelope = { .return_path = SLICE("root@example.org"), .rcpts = buf_slice(&list) },
+              .end = { .id = SLICE("Q1"), .tail = SLICE(MESSAGE) }, .trusted = true, .once = true,
+              .print = slice_str(name));
   buf_free(&list);
   return fine;
 }

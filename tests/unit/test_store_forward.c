@@ -36,9 +36,9 @@ static void alias_elsewhere(void **state) {
   struct got g = letter(k); /* two letters: each has its own forwarder */
   assert_int_equal(g.count, 1);
   assert_string_equal(g.to[0], "bob@elsewhere.example");
-  starts(g.m.return_path, "SRS0=");
+  starts(g.m.envelope.return_path, "SRS0=");
   starts(g.m.octets, "Delivered-To: team@example.org\r\nSubject: hello\r\n");
-  assert_int_equal(g.m.size, g.m.octets.n);
+  assert_int_equal(g.m.envelope.size, g.m.octets.n);
   g = letter(k);
   /* a local part's case is the other server's business */
   assert_string_equal(g.to[0], "Carl@elsewhere.example");
@@ -140,7 +140,7 @@ static void bounces_go_back(void **state) {
   assert_int_equal(from(k, "x@y.example", "team@example.org"), COMMIT_DONE);
   ready(k, SENDER, 10);
   struct got g = letter(k);
-  snprintf(path, sizeof path, "%.*s", SLICE_ARG(g.m.return_path));
+  snprintf(path, sizeof path, "%.*s", SLICE_ARG(g.m.envelope.return_path));
   assert_non_null(strstr(path, "@example.org"));
   assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
   assert_int_equal(rcpt(k, SESSION, "", path, false), RCPT_LEAVES);
@@ -149,7 +149,7 @@ static void bounces_go_back(void **state) {
   assert_int_equal(from(k, "", path), COMMIT_DONE);
   g = letter(k);
   assert_string_equal(g.to[0], "x@y.example");
-  is(g.m.return_path, "");
+  is(g.m.envelope.return_path, "");
   path[6] ^= 1;
   assert_int_equal(rcpt(k, SESSION, "", path, false), RCPT_UNKNOWN);
 }
@@ -166,7 +166,7 @@ static void our_report(void **state) {
   assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no such user"));
   g = letter(k);
   assert_string_equal(g.to[0], "x@y.example");
-  is(g.m.return_path, "");
+  is(g.m.envelope.return_path, "");
 }
 
 /* A reverse-path of ours needs no other. */
@@ -177,8 +177,8 @@ static void own_senders(void **state) {
   assert_int_equal(from(k, "alice@example.org", "team@example.org"), COMMIT_DONE);
   assert_int_equal(from(k, "", "team@example.org"), COMMIT_DONE);
   ready(k, SENDER, 10);
-  is(letter(k).m.return_path, "alice@example.org");
-  is(letter(k).m.return_path, "");
+  is(letter(k).m.envelope.return_path, "alice@example.org");
+  is(letter(k).m.envelope.return_path, "");
 }
 
 /* It comes back from where it was forwarded to: once, and that ends it. */
@@ -195,7 +195,7 @@ static void loops(void **state) {
   ready(k, SENDER, 10);
   struct got g = letter(k); /* the report */
   assert_string_equal(g.to[0], "x@y.example");
-  is(g.m.return_path, "");
+  is(g.m.envelope.return_path, "");
   assert_int_equal(kit_command(k, "queue history bob@elsewhere.example").count, 1);
   nothing(k);
   assert_sound(k);
@@ -232,7 +232,7 @@ static void large(void **state) {
   ready(k, SENDER, 10);
   struct got g = letter(k);
   size_t before = sizeof "Delivered-To: team@example.org\r\n" - 1, had = g.m.octets.n;
-  uint64_t size = g.m.size;
+  uint64_t size = g.m.envelope.size;
   assert_int_equal(size, before + whole.n);
   assert_true(slice_eq(slice_from(g.m.octets, before), slice_first(whole, had - before)));
   assert_true(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, g.tag, had));

@@ -66,22 +66,18 @@ static void report_needs_memory(void **state) {
 
 /* NOTIFY=SUCCESS for a mailbox here: 250 promises the message and its report. */
 static bool submitted(struct kit *k, uint64_t n) {
-  struct buf addresses, dsn, payload;
+  struct buf rcpts, payload;
   size_t bob = mails(k, "bob@example.org"), alice = mails(k, "alice@example.org");
-  kit_list(&addresses, "bob@example.org");
-  buf_init(&dsn, 100);
+  kit_rcpts_with(&rcpts, "bob@example.org", SMTP_NOTIFY_SUCCESS, "");
   buf_init(&payload, IPC_PAYLOAD_MAX);
-  char notify[] = { SMTP_NOTIFY_SUCCESS };
-  ipc_list_put(&dsn, slice_of(notify, 1));
-  smtp_commit_put(&payload, &(struct smtp_commit){ .id = SLICE("Q1"),
-                                                   .return_path = SLICE("alice@example.org"),
-                                                   .addresses = buf_slice(&addresses),
-                                                   .dsn = buf_slice(&dsn),
-                                                   .tail = SLICE("Subject: hello\r\n\r\nhi\r\n") });
+  smtp_commit_put(
+      &payload,
+      &(struct smtp_commit){
+          .envelope = { .return_path = SLICE("alice@example.org"), .rcpts = buf_slice(&rcpts) },
+          .end = { .id = SLICE("Q1"), .tail = SLICE("Subject: hello\r\n\r\nhi\r\n") } });
   bool failed =
       with_failure(k, ROLE_SMTPD, SMTPD, smtp_commit_type, SESSION, buf_slice(&payload), n);
-  buf_free(&addresses);
-  buf_free(&dsn);
+  buf_free(&rcpts);
   buf_free(&payload);
   enum commit_outcome outcome = KIT_HEAR(k, smtp_committed).outcome;
   bool done = outcome == COMMIT_DONE;

@@ -67,7 +67,7 @@ static void delivered(void **state) {
   assert_string_equal(g.to[0], "bob@elsewhere.example");
   /* without our Return-Path: */
   assert_true(slice_eq(g.m.octets, SLICE("Subject: hello\r\n\r\nhi\r\n")));
-  assert_int_equal(g.m.size, g.m.octets.n);
+  assert_int_equal(g.m.envelope.size, g.m.octets.n);
   nothing(k);
   assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
   assert_int_equal(waiting(k), 0);
@@ -120,16 +120,17 @@ static void reports(void **state) {
   assert_int_equal(mails(k, "alice@example.org"), 0);
 
   struct buf list;
-  kit_list(&list, "bob@elsewhere.example");
-  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, 99, .id = SLICE("Q2"),
-                      .return_path = SLICE("x@third.example"), .addresses = buf_slice(&list),
-                      .tail = tail, .trusted = true));
+  kit_rcpts(&list, "bob@elsewhere.example");
+  assert_true(
+      KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, 99,
+              .envelope = { .return_path = SLICE("x@third.example"), .rcpts = buf_slice(&list) },
+              .end = { .id = SLICE("Q2"), .tail = tail }, .trusted = true));
   buf_free(&list);
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
   g = letter(k);
   assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
   struct got back = letter(k); /* the report leaves at once */
-  assert_int_equal(back.m.return_path.n, 0);
+  assert_int_equal(back.m.envelope.return_path.n, 0);
   assert_string_equal(back.to[0], "x@third.example");
   assert_true(report(k, SENDER, &back, SEND_PERMANENT, 550, "no"));
   nothing(k);
@@ -235,7 +236,7 @@ static void delivered_for_elsewhere(void **state) {
   assert_int_equal(waiting(k), 1);
   ready(k, SENDER, 10);
   struct got g = letter(k);
-  assert_int_equal(g.m.return_path.n, 0);
+  assert_int_equal(g.m.envelope.return_path.n, 0);
   assert_string_equal(g.to[0], "x@third.example");
   assert_true(slice_search(g.m.octets, SLICE("Action: delivered\r\n")) > 0);
   assert_true(slice_search(g.m.octets, SLICE("Subject: big\r\n")) > 0);
@@ -266,31 +267,33 @@ static void reports_count(void **state) {
 /* 100 recipients with the longest ORCPT do not fit one letter to the sender: they go in several. */
 static void long_orcpts(void **state) {
   struct kit *k = *state;
-  struct buf list, dsn;
-  char address[300], orcpt[SMTP_ORCPT_WIRE_MAX + 1] = "\x04";
+  struct buf list;
+  char address[300], orcpt[SMTP_ORCPT_WIRE_MAX];
   alice(k);
-  buf_init(&list, SMTP_RCPTS_MAX), buf_init(&dsn, SMTP_DSN_MAX);
-  memset(orcpt + 1, 'x', sizeof orcpt - 1);
-  memcpy(orcpt + 1, "rfc822;", 7);
+  buf_init(&list, ENVELOPE_RCPTS_MAX);
+  memset(orcpt, 'x', sizeof orcpt);
+  memcpy(orcpt, "rfc822;", 7);
   for (int i = 0; i < 40; i++) {
     int n = snprintf(address, sizeof address, "u%d@elsewhere.example", i);
-    ipc_list_put(&list, slice_of(address, (size_t)n));
-    ipc_list_put(&dsn, slice_of(orcpt, sizeof orcpt));
+    envelope_rcpt_put(&list, &(struct envelope_rcpt){ .notify = SMTP_NOTIFY_FAILURE,
+                                                      .address = slice_of(address, (size_t)n),
+                                                      .orcpt = slice_of(orcpt, sizeof orcpt) });
   }
-  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, SESSION, .id = SLICE("Q1"),
-                      .return_path = SLICE("x@y.example"), .addresses = buf_slice(&list),
-                      .tail = SLICE("a: b\r\n\r\n"), .dsn = buf_slice(&dsn), .trusted = true));
-  buf_free(&list), buf_free(&dsn);
+  assert_true(
+      KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, SESSION,
+              .envelope = { .return_path = SLICE("x@y.example"), .rcpts = buf_slice(&list) },
+              .end = { .id = SLICE("Q1"), .tail = SLICE("a: b\r\n\r\n") }, .trusted = true));
+  buf_free(&list);
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
   ready(k, SENDER, 10);
   size_t count = 0, letters = 0;
   for (; count < 40; letters++) {
     struct said *x = kit_next(k, send_letter_type);
     struct send_letter m;
-    struct send_rcpt r;
+    struct envelope_rcpt r;
     assert_true(send_letter_get(x->payload, &m));
-    for (struct slice rows = m.recipients; send_rcpt_next(&rows, &r); count++)
-      assert_int_equal(r.orcpt.n, sizeof orcpt - 1);
+    for (struct slice rows = m.envelope.rcpts; envelope_rcpt_next(&rows, &r); count++)
+      assert_int_equal(r.orcpt.n, sizeof orcpt);
   }
   assert_int_equal(count, 40);
   assert_int_equal(letters, 2);
@@ -402,7 +405,7 @@ static void breaches(void **state) {
   mixed.tag = 999;
   assert_false(report(k, SENDER, &mixed, SEND_DELIVERED, 250, "ok"));
   assert_false(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, 999, 0));
-  assert_false(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, g.tag, g.m.size + 1));
+  assert_false(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, g.tag, g.m.envelope.size + 1));
   assert_int_equal(waiting(k), 2);
 }
 
@@ -426,9 +429,9 @@ static void large(void **state) {
                    COMMIT_DONE);
   ready(k, SENDER, 10);
   struct got g = letter(k);
-  assert_int_equal(g.m.size, buf_len(&text));
+  assert_int_equal(g.m.envelope.size, buf_len(&text));
   buf_put(&read, g.m.octets);
-  while (buf_len(&read) < g.m.size) {
+  while (buf_len(&read) < g.m.envelope.size) {
     assert_true(KIT_SAY(k, ROLE_SENDER, SENDER, send_read, g.tag, buf_len(&read)));
     struct send_octets o = KIT_HEAR(k, send_octets);
     assert_true(o.octets.n > 0);

@@ -10,10 +10,11 @@ static void signer_is(struct kit *k, uint64_t session, const char *to, const cha
   struct buf list, text;
   buf_init(&text, 4096);
   buf_printf(&text, "%s\r\nSubject: x\r\n\r\nFrom: body@example.org\r\n", header);
-  kit_list(&list, to);
-  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, session, .id = SLICE("Q1"),
-                      .return_path = SLICE("alice@example.org"), .addresses = buf_slice(&list),
-                      .tail = buf_slice(&text), .trusted = session == MACHINE));
+  kit_rcpts(&list, to);
+  assert_true(KIT_SAY(
+      k, ROLE_SMTPD, SMTPD, smtp_commit, session,
+      .envelope = { .return_path = SLICE("alice@example.org"), .rcpts = buf_slice(&list) },
+      .end = { .id = SLICE("Q1"), .tail = buf_slice(&text) }, .trusted = session == MACHINE));
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
   struct got g = letter(k);
   if (!slice_eq(g.m.signer, slice_str(want)))

@@ -20,10 +20,10 @@ static uint64_t alice(struct kit *k) {
 static enum commit_outcome deliver(struct kit *k, struct slice tail, const char *from,
                                    uint64_t surrogate) {
   struct buf list;
-  kit_list(&list, "alice@example.org");
-  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, 7, .id = SLICE("Q1"),
-                      .return_path = slice_str(from), .addresses = buf_slice(&list),
-                      .surrogate = surrogate, .tail = tail));
+  kit_rcpts(&list, "alice@example.org");
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, 7,
+                      .envelope = { .return_path = slice_str(from), .rcpts = buf_slice(&list) },
+                      .end = { .id = SLICE("Q1"), .surrogate = surrogate, .tail = tail }));
   buf_free(&list);
   return KIT_HEAR(k, smtp_committed).outcome;
 }

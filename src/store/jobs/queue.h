@@ -58,7 +58,7 @@ struct taken_letter {
   struct slice octets; /* the first that are sent */
   struct taken_rcpt *rcpts;
   size_t count;
-  size_t row_octets; /* at least what they take in send_letter's list */
+  size_t row_octets; /* at least what they take in the envelope's records */
 };
 
 #define SCHED_NEVER INT64_MAX

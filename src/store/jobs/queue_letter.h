@@ -6,7 +6,7 @@
 
 #include "lib/base/slice.h"
 
-/* In addition to enum send_flags, in the store only: the reverse-path is in a domain of ours; the
+/* In addition to enum envelope_flags, in the store only: the reverse-path is in a domain of ours; the
  * message is a report of ours. */
 enum { QUEUE_PATH_OURS = 0x80, QUEUE_REPORT = 0x40, QUEUE_FLAGS = QUEUE_PATH_OURS | QUEUE_REPORT };
 
@@ -14,7 +14,7 @@ struct queue_letter {
   struct slice return_path; /* "": <> */
   struct slice envid;       /* xtext as it came, or empty */
   uint8_t ret;              /* enum smtp_ret */
-  uint8_t flags;            /* enum send_flags, QUEUE_PATH_OURS */
+  uint8_t flags;            /* enum envelope_flags, QUEUE_PATH_OURS */
   uint64_t account;         /* who submitted it; 0: nobody who logged in */
 };
 

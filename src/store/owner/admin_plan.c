@@ -93,7 +93,7 @@ static struct slice plan_path(struct store *s, struct admin_job *a, struct slice
                path = from;
   struct buf rewritten, own;
   if (!forwarder.n || !from.n) return from;
-  buf_init(&rewritten, SEND_PATH_MAX), buf_init(&own, SEND_PATH_MAX);
+  buf_init(&rewritten, ENVELOPE_PATH_MAX), buf_init(&own, ENVELOPE_PATH_MAX);
   dir_fold_domain(&own, from);
   if (!dir_is_ours(&s->dir, buf_slice(&own)) &&
       srs_forward(&rewritten, slice_of(s->outbound.secret, SRS_SECRET), from, domain, a->job.now_s,
@@ -106,7 +106,7 @@ static struct slice plan_path(struct store *s, struct admin_job *a, struct slice
 static void plan_elsewhere(struct store *s, struct admin_job *a, struct slice address,
                            struct slice from, struct slice forwarder) {
   struct buf domain, wire;
-  buf_init(&domain, SEND_PATH_MAX), buf_init(&wire, 2 * SEND_PATH_MAX);
+  buf_init(&domain, ENVELOPE_PATH_MAX), buf_init(&wire, 2 * ENVELOPE_PATH_MAX);
   dir_fold_domain(&domain, address);
   address_put_quoted(&wire, address);
   struct slice destination = admin_copy(a, buf_slice(&domain)),
@@ -144,8 +144,8 @@ static void plan_entry(struct store *s, struct admin_job *a, struct slice addres
 void admin_plan(struct store *s, struct admin_job *a) {
   struct slice address = a->words[0], from = a->count > 1 ? a->words[1] : SLICE("");
   admin_columns(a, "step name state what destination path");
-  if (address.n > SEND_PATH_MAX || from.n > SEND_PATH_MAX) {
-    admin_send(a, CLI_USAGE, "an address has at most %d octets", SEND_PATH_MAX);
+  if (address.n > ENVELOPE_PATH_MAX || from.n > ENVELOPE_PATH_MAX) {
+    admin_send(a, CLI_USAGE, "an address has at most %d octets", ENVELOPE_PATH_MAX);
     return;
   }
   dir_begin(&s->found);

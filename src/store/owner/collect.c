@@ -6,7 +6,6 @@
 
 #include "ipc/auth_store.h"
 #include "ipc/collector_store.h"
-#include "mail/header.h"
 #include "src/store/jobs/collected.h"
 #include "src/store/jobs/uidl.h"
 #include "src/store/owner/finish.h"
@@ -171,9 +170,10 @@ static void answer_committed(struct store *s, struct session *session, enum coll
  * 5321 §4.4). */
 static struct collected_job *new_collect_job(struct session *session,
                                              const struct collect_commit *q, int64_t now_s) {
-  struct slice lacks = body_lacks(&session->spool, q->tail);
+  const struct message_end *end = &q->end;
+  struct slice lacks = body_lacks(&session->spool, end->tail);
   struct collected_job *j =
-      job_new(KIND_COLLECT, sizeof *j + q->id.n + q->uidl.n + q->head.n + q->tail.n + lacks.n,
+      job_new(KIND_COLLECT, sizeof *j + end->id.n + q->uidl.n + end->head.n + end->tail.n + lacks.n,
               session, now_s);
   struct deliver_place *place = calloc(1, sizeof *place);
   if (!j || !place) {
@@ -182,18 +182,18 @@ static struct collected_job *new_collect_job(struct session *session,
     return NULL;
   }
   uint8_t *at = (uint8_t *)(j + 1);
-  const struct slice parts[] = { q->id, q->uidl, q->head, q->tail, lacks };
-  j->d.name = slice_of(at, q->id.n);
-  j->uidl = slice_of(at + q->id.n, q->uidl.n);
-  j->d.head = slice_of(at + q->id.n + q->uidl.n, q->head.n);
-  j->d.tail = slice_of(j->d.head.p + q->head.n, q->tail.n + lacks.n);
+  const struct slice parts[] = { end->id, q->uidl, end->head, end->tail, lacks };
+  j->d.name = slice_of(at, end->id.n);
+  j->uidl = slice_of(at + end->id.n, q->uidl.n);
+  j->d.head = slice_of(at + end->id.n + q->uidl.n, end->head.n);
+  j->d.tail = slice_of(j->d.head.p + end->head.n, end->tail.n + lacks.n);
   for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
     if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
   j->d.places = place;
   j->d.count = 1;
-  j->d.dots = q->dots;
+  j->d.dots = end->dots;
   j->d.spool = session->spool;
-  j->d.size = q->head.n + session->spool.size + j->d.tail.n;
+  j->d.size = end->head.n + session->spool.size + j->d.tail.n;
   j->source = session->source;
   j->size = q->size;
   j->octets = q->octets;
@@ -205,7 +205,7 @@ static struct collected_job *new_collect_job(struct session *session,
 static enum collect_outcome begin_commit(struct store *s, struct session *session,
                                          const struct collect_commit *q, int64_t now_s) {
   struct dir_account a;
-  uint64_t size = q->head.n + session->spool.size + q->tail.n;
+  uint64_t size = q->end.head.n + session->spool.size + q->end.tail.n;
   if (session->spoiled) return session->spoiled_by;
   enum dir_result found = dir_account(&s->dir, session->account, &a);
   if (found != DIR_FOUND) return found == DIR_UNKNOWN ? COLLECT_GONE : COLLECT_TROUBLE;
@@ -230,10 +230,8 @@ static enum collect_outcome begin_commit(struct store *s, struct session *sessio
 static bool commit(struct store *s, struct session *session, const struct ipc_msg *m,
                    int64_t now_s) {
   struct collect_commit q;
-  if (!collect_commit_get(m->payload, &q) || !uidl_is_valid(q.uidl) || !q.id.n) return false;
-  if (q.digest.n != sizeof((struct collected_job *)0)->digest || !q.copy ||
-      !header_is_fields(q.head))
-    return false;
+  if (!collect_commit_get(m->payload, &q) || !uidl_is_valid(q.uidl)) return false;
+  if (q.digest.n != sizeof((struct collected_job *)0)->digest || !q.copy) return false;
   enum collect_outcome outcome = begin_commit(s, session, &q, now_s);
   if (outcome != COLLECT_DONE) {
     unspool(s, session);

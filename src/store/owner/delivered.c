@@ -16,7 +16,7 @@ bool delivered_add(struct deliver_job *d, struct slice plain, struct slice orcpt
   struct buf wire;
   if (!d->dsn) d->dsn = calloc(1, sizeof *d->dsn);
   if (!d->dsn || !make_room(d->dsn)) return false;
-  buf_init(&wire, 2 * SEND_PATH_MAX);
+  buf_init(&wire, 2 * ENVELOPE_PATH_MAX);
   address_put_quoted(&wire, plain);
   struct report_rcpt r = { .action = REPORT_DELIVERED,
                            .enhanced = { 2, 1, 5 },

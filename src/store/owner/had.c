@@ -7,7 +7,7 @@
 
 uint64_t had_key(struct slice plain) {
   struct buf wire;
-  buf_init(&wire, 2 * SMTP_PATH_MAX);
+  buf_init(&wire, 2 * ENVELOPE_PATH_MAX);
   address_put_quoted(&wire, plain);
   uint64_t key = partly_key(buf_slice(&wire));
   buf_free(&wire);
@@ -18,14 +18,14 @@ bool had_has(const struct store *s, const struct deliver_job *d, uint64_t who) {
   return d->print.n && partly_has(d->once ? &s->dropped : &s->partly, d->print, who);
 }
 
-void had_forget(struct store *s, const struct deliver_job *d, struct slice addresses) {
-  struct slice address;
+void had_forget(struct store *s, const struct deliver_job *d, struct slice rcpts) {
+  struct envelope_rcpt r;
   if (!d->print.n || d->once) return;
   for (size_t i = 0; i < s->found.count; i++)
     partly_forget(&s->partly, d->print, s->found.accounts[i]);
   for (size_t i = 0; i < s->found.elsewhere_count; i++)
     partly_forget(&s->partly, d->print, had_key(s->found.elsewhere[i].target));
-  while (ipc_list_next(&addresses, &address)) partly_forget(&s->partly, d->print, had_key(address));
+  while (envelope_rcpt_next(&rcpts, &r)) partly_forget(&s->partly, d->print, had_key(r.address));
 }
 
 /* The key of one who gets it, as partly.h has it: the places, then those elsewhere. */

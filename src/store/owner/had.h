@@ -14,7 +14,7 @@ bool had_has(const struct store *s, const struct deliver_job *d, uint64_t who);
 /* Those who get it, for the table of the drop folder. False without memory. */
 bool had_set_who(struct deliver_job *d);
 /* The client is gone: if it sends the message again, that is another one. */
-void had_forget(struct store *s, const struct deliver_job *d, struct slice addresses);
+void had_forget(struct store *s, const struct deliver_job *d, struct slice rcpts);
 /* A recipient that has the message must not get it again with the others. */
 void had_remember(struct store *s, const struct deliver_job *d);
 

@@ -154,8 +154,9 @@ static struct sending *hand_over(struct store *s, struct sched_head *h,
 /* A forwarder beyond ASCII stands in a field of its own in front of the message (queue_take.c). */
 static uint8_t send_flags_of(const struct taken_letter *l) {
   uint8_t flags = l->letter.flags & (uint8_t)~QUEUE_FLAGS;
-  return slice_has_high(l->forwarder) ? flags | SEND_UTF8 | SEND_UTF8_HEADER | SEND_EIGHT_BIT
-                                      : flags;
+  return slice_has_high(l->forwarder)
+             ? flags | ENVELOPE_UTF8 | ENVELOPE_UTF8_HEADER | ENVELOPE_EIGHT_BIT
+             : flags;
 }
 
 static uint8_t most_doubts(const struct taken_letter *l) {
@@ -168,23 +169,23 @@ static uint8_t most_doubts(const struct taken_letter *l) {
 static void send_letter_to(struct store *s, uint64_t tag, const struct sched_head *h,
                            const struct taken_letter *l) {
   struct buf list, signer;
-  buf_init(&list, SEND_ROWS_MAX);
+  buf_init(&list, ENVELOPE_RCPTS_MAX);
   buf_init(&signer, SEND_DESTINATION_MAX);
   signer_of(s, l, &signer);
   for (size_t i = 0; i < l->count; i++)
-    send_rcpt_put(&list, &(struct send_rcpt){ l->rcpts[i].row, l->rcpts[i].notify,
-                                              l->rcpts[i].address, l->rcpts[i].orcpt });
+    envelope_rcpt_put(&list, &(struct envelope_rcpt){ l->rcpts[i].row, l->rcpts[i].notify,
+                                                      l->rcpts[i].address, l->rcpts[i].orcpt });
   struct send_letter m = {
     .id = l->name,
     .destination = h->name,
-    .return_path = l->wire_path,
-    .envid = l->letter.envid,
-    .ret = l->letter.ret,
-    .flags = send_flags_of(l),
+    .envelope = { .return_path = l->wire_path,
+                  .envid = l->letter.envid,
+                  .ret = l->letter.ret,
+                  .flags = send_flags_of(l),
+                  .size = l->size,
+                  .rcpts = buf_slice(&list) },
     .doubts = most_doubts(l),
-    .size = l->size,
     .signer = buf_slice(&signer),
-    .recipients = buf_slice(&list),
     .octets = l->octets,
   };
   send_letter_put(&s->out, &m);

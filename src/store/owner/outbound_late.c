@@ -75,7 +75,7 @@ static void keep_those_to_notify(struct store *s, struct taken_letter *l, int64_
 static const char *why_of(const struct queue_view *v, const struct taken_rcpt *t, int64_t now_s) {
   const struct queue_held held = { t->state == QUEUE_HELD, t->held_by != 0, false };
   struct buf domain;
-  buf_init(&domain, SEND_PATH_MAX);
+  buf_init(&domain, ENVELOPE_PATH_MAX);
   dir_fold_domain(&domain, t->address);
   struct queue_why y = queue_view_why(v, t->row, buf_slice(&domain), &held, t->due, now_s);
   buf_free(&domain);

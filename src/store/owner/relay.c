@@ -90,8 +90,8 @@ bool relay_add(struct deliver_job *d, struct slice plain, uint8_t notify, struct
                struct slice forwarder) {
   struct buf wire, domain;
   if (slice_rfind(plain, '@') < 0 || !make_room(d)) return false;
-  buf_init(&wire, 2 * SEND_PATH_MAX);
-  buf_init(&domain, SEND_PATH_MAX);
+  buf_init(&wire, 2 * ENVELOPE_PATH_MAX);
+  buf_init(&domain, ENVELOPE_PATH_MAX);
   address_put_quoted(&wire, plain);
   dir_fold_domain(&domain, plain);
   struct queue_rcpt r = { .notify = notify };

@@ -7,7 +7,7 @@
  *                         send in our name
  *   our reports           their From: has our host name, for which the domain that it is in may
  *                         sign
- *   mail passed on        never: its author may have put our domain there (no SEND_OURS)
+ *   mail passed on        never: its author may have put our domain there (no ENVELOPE_OURS)
  *
  * All addresses must have one domain, which is ours. */
 #include "src/store/owner/signer.h"
@@ -52,7 +52,8 @@ void signer_of(struct store *s, const struct taken_letter *l, struct buf *ret) {
   struct header_field from;
   struct slice wrong, header = slice_first(l->octets, header_end(l->octets));
   struct signer_run x = { .store = s, .account = l->letter.account, .domain = ret };
-  if (!s->conf->dkim || !(l->letter.flags & SEND_OURS) || header_count(header, SLICE("from")) != 1)
+  if (!s->conf->dkim || !(l->letter.flags & ENVELOPE_OURS) ||
+      header_count(header, SLICE("from")) != 1)
     return;
   header_find(header, SLICE("from"), &from);
   bool good =

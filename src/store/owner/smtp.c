@@ -4,7 +4,6 @@
 
 #include "ipc/smtpd_store.h"
 #include "mail/address.h"
-#include "mail/header.h"
 #include "mail/smtp/dsn.h"
 #include "src/store/owner/brake.h"
 #include "src/store/owner/finish.h"
@@ -73,20 +72,20 @@ static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64
   if (!smtp_rcpt_get(m->payload, &q)) return false;
   uint8_t verdicts[VERDICTS_MAX];
   size_t n = 0;
-  struct slice address;
+  struct slice rcpts = q.envelope.rcpts, path = q.envelope.return_path;
+  struct envelope_rcpt r;
   const struct session *session = session_find(p, m->tag);
-  const struct relay_asked asked = { session, q.trusted, q.return_path, now_s };
-  bool yours = relay_sender_ok(s, session, q.return_path);
-  while (ipc_list_next(&q.addresses, &address)) {
+  const struct relay_asked asked = { session, q.trusted, path, now_s };
+  bool yours = relay_sender_ok(s, session, path);
+  while (envelope_rcpt_next(&rcpts, &r)) {
     if (n == VERDICTS_MAX) return false;
-    enum rcpt_verdict v = yours ? verdict_on(s, &asked, address, q.size) : RCPT_NOT_YOURS;
+    enum rcpt_verdict v =
+        yours ? verdict_on(s, &asked, r.address, q.envelope.size) : RCPT_NOT_YOURS;
     if ((v == RCPT_OURS || v == RCPT_LEAVES) && low_space(s, now_s)) v = RCPT_NO_SPACE;
     if (v == RCPT_NO_SPACE) notice_disk_full(s, now_s);
-    if (v != RCPT_OURS && v != RCPT_LEAVES)
-      history_refused(s, q.return_path, address, refusals[v], now_s);
+    if (v != RCPT_OURS && v != RCPT_LEAVES) history_refused(s, path, r.address, refusals[v], now_s);
     verdicts[n++] = v;
   }
-  if (q.addresses.n || !n) return false;
   struct buf may;
   buf_init(&may, SMTP_YOURS_MAX);
   if (!yours) relay_put_yours(s, session, &may);
@@ -244,85 +243,67 @@ static void answer_committed(struct store *s, struct session *session,
   store_send(s, session, smtp_committed_type);
 }
 
-/* The reverse-path goes into a header line: it must not contain anything that ends that line. */
-static bool path_is_clean(struct slice path) {
-  for (size_t i = 0; i < path.n; i++)
-    if (path.p[i] < 0x20 || path.p[i] == 0x7f) return false;
-  return true;
-}
-
 static const char path_label[] = "Return-Path: <", path_end[] = ">\r\n";
-_Static_assert(MESSAGE_FIELDS_MAX + sizeof path_label + SMTP_PATH_MAX + sizeof path_end <=
+_Static_assert(MESSAGE_FIELDS_MAX + sizeof path_label + ENVELOPE_PATH_MAX + sizeof path_end <=
                    MESSAGE_HEAD_MAX,
                "a front-end's fields and the longest Return-Path: are a head");
 
 /* One block: the job, the queue id, the fingerprint, the head, the tail. */
 static struct deliver_job *new_deliver_job(struct session *session, const struct smtp_commit *q,
                                            int64_t now_s) {
-  size_t head = sizeof path_label - 1 + q->return_path.n + sizeof path_end - 1 + q->head.n;
-  struct slice lacks = body_lacks(&session->spool, q->tail);
-  size_t names = q->id.n + q->print.n;
+  const struct message_end *end = &q->end;
+  struct slice path = q->envelope.return_path, lacks = body_lacks(&session->spool, end->tail);
+  size_t head = sizeof path_label - 1 + path.n + sizeof path_end - 1 + end->head.n;
+  size_t names = end->id.n + q->print.n;
   struct deliver_job *d =
-      job_new(KIND_DELIVER, sizeof *d + names + head + q->tail.n + lacks.n, session, now_s);
+      job_new(KIND_DELIVER, sizeof *d + names + head + end->tail.n + lacks.n, session, now_s);
   if (!d) return NULL;
   uint8_t *at = (uint8_t *)(d + 1);
-  memcpy(at, q->id.p, q->id.n);
-  memcpy(at + q->id.n, q->print.p, q->print.n);
-  d->name = slice_of(at, q->id.n);
-  d->print = slice_of(at + q->id.n, q->print.n);
+  memcpy(at, end->id.p, end->id.n);
+  memcpy(at + end->id.n, q->print.p, q->print.n);
+  d->name = slice_of(at, end->id.n);
+  d->print = slice_of(at + end->id.n, q->print.n);
   at += names;
   struct slice parts[] = {
-    slice_str(path_label), q->return_path, slice_str(path_end), q->head, q->tail, lacks
+    slice_str(path_label), path, slice_str(path_end), end->head, end->tail, lacks
   };
   d->head = slice_of(at, head);
-  d->tail = slice_of(at + head, q->tail.n + lacks.n);
+  d->tail = slice_of(at + head, end->tail.n + lacks.n);
   for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
     if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
   arena_init(&d->kept, KEPT_MAX);
-  d->dots = q->dots;
+  d->dots = end->dots;
   d->once = q->once && q->print.n == PARTLY_NAME;
   d->spool = session->spool;
   d->size = head + session->spool.size + d->tail.n;
-  d->surrogate = deliver_surrogate(d, q->surrogate, session->spool.size + q->tail.n);
+  d->surrogate = deliver_surrogate(d, end->surrogate, session->spool.size + end->tail.n);
   return d;
 }
 
-/* NOTIFY and ORCPT of the next recipient; nothing where none has any. */
-static bool next_dsn(struct slice *list, uint8_t *ret_notify, struct slice *ret_orcpt) {
-  struct slice item = SLICE_NONE;
-  bool none = !list->p;
-  if (!none && !ipc_list_next(list, &item)) return false;
-  *ret_notify = item.n ? item.p[0] : 0;
-  *ret_orcpt = slice_from(item, 1);
-  return none || item.n > 0;
-}
-
-/* A recipient elsewhere, unless it has the message already. */
-static bool add_elsewhere(struct store *s, struct deliver_job *d, struct slice to, uint8_t notify,
-                          struct slice orcpt, struct slice forwarder) {
+/* A recipient elsewhere, as which `r` is sent on, unless it has the message already. */
+static bool add_elsewhere(struct store *s, struct deliver_job *d, struct slice to,
+                          const struct envelope_rcpt *r, struct slice forwarder) {
   bool has = had_has(s, d, had_key(to));
   d->had |= has;
-  return has || relay_add(d, to, notify, orcpt, forwarder);
+  return has || relay_add(d, to, r->notify, r->orcpt, forwarder);
 }
 
 /* One recipient of the envelope: its mailboxes gather in s->found. */
 static bool find_recipient(struct store *s, const struct relay_asked *asked, struct deliver_job *d,
-                           struct slice address, uint8_t notify, struct slice orcpt) {
+                           const struct envelope_rcpt *r) {
   struct slice to;
   struct buf memory;
   buf_init(&memory, DIR_ADDRESS_MAX);
   size_t before = s->found.elsewhere_count, boxes = s->found.count;
-  enum rcpt_verdict v = relay_find(s, asked, address, &to, &memory);
-  bool fine =
-      v == RCPT_OURS || (v == RCPT_LEAVES && add_elsewhere(s, d, to, notify, orcpt, SLICE_NONE));
+  enum rcpt_verdict v = relay_find(s, asked, r->address, &to, &memory);
+  bool fine = v == RCPT_OURS || (v == RCPT_LEAVES && add_elsewhere(s, d, to, r, SLICE_NONE));
   for (size_t i = before; fine && i < s->found.elsewhere_count; i++)
-    fine = add_elsewhere(s, d, s->found.elsewhere[i].target, notify, orcpt,
-                         s->found.elsewhere[i].forwarder);
+    fine = add_elsewhere(s, d, s->found.elsewhere[i].target, r, s->found.elsewhere[i].forwarder);
   buf_free(&memory);
   /* If it leads elsewhere only, those recipients inherit its NOTIFY and ORCPT. */
   bool here = s->found.count > boxes || s->found.elsewhere_count == before;
-  if (fine && v == RCPT_OURS && here && (notify & SMTP_NOTIFY_SUCCESS))
-    fine = delivered_add(d, address, orcpt);
+  if (fine && v == RCPT_OURS && here && (r->notify & SMTP_NOTIFY_SUCCESS))
+    fine = delivered_add(d, r->address, r->orcpt);
   return fine;
 }
 
@@ -330,15 +311,14 @@ static bool find_recipient(struct store *s, const struct relay_asked *asked, str
  * was. */
 static enum commit_outcome find_recipients(struct store *s, const struct session *session,
                                            struct deliver_job *d, const struct smtp_commit *q) {
-  struct slice addresses = q->addresses, dsn = q->dsn.n ? q->dsn : SLICE_NONE, address, orcpt;
-  const struct relay_asked asked = { session, q->trusted, q->return_path, d->job.now_s };
-  uint8_t notify;
-  if (!relay_sender_ok(s, session, q->return_path)) return COMMIT_TROUBLE;
+  struct slice rcpts = q->envelope.rcpts, path = q->envelope.return_path;
+  const struct relay_asked asked = { session, q->trusted, path, d->job.now_s };
+  struct envelope_rcpt r;
+  if (!relay_sender_ok(s, session, path)) return COMMIT_TROUBLE;
   if (!relay_authors_ok(s, session, q->authors)) return COMMIT_NOT_YOURS;
   dir_begin(&s->found);
-  while (ipc_list_next(&addresses, &address))
-    if (!next_dsn(&dsn, &notify, &orcpt) || !find_recipient(s, &asked, d, address, notify, orcpt))
-      return COMMIT_TROUBLE;
+  while (envelope_rcpt_next(&rcpts, &r))
+    if (!find_recipient(s, &asked, d, &r)) return COMMIT_TROUBLE;
   return COMMIT_DONE;
 }
 
@@ -353,14 +333,12 @@ static bool path_is_ours(struct store *s, struct slice path) {
 
 static bool set_letter(struct store *s, const struct session *session, struct deliver_job *d,
                        const struct smtp_commit *q) {
-  uint8_t flags =
-      (q->eight_bit ? SEND_EIGHT_BIT : 0) | (path_is_ours(s, q->return_path) ? QUEUE_PATH_OURS : 0);
-  if (session->account || q->trusted) flags |= SEND_OURS;
-  if (q->utf8) flags |= SEND_UTF8;
-  if (q->utf8_header) flags |= SEND_UTF8_HEADER;
-  d->letter = (struct queue_letter){ .ret = q->ret, .flags = flags, .account = session->account };
-  d->letter.return_path = q->return_path.n ? arena_copy(&d->kept, q->return_path) : SLICE_NONE;
-  d->letter.envid = q->envid.n ? arena_copy(&d->kept, q->envid) : SLICE_NONE;
+  const struct envelope *e = &q->envelope;
+  uint8_t flags = e->flags | (path_is_ours(s, e->return_path) ? QUEUE_PATH_OURS : 0);
+  if (session->account || q->trusted) flags |= ENVELOPE_OURS;
+  d->letter = (struct queue_letter){ .ret = e->ret, .flags = flags, .account = session->account };
+  d->letter.return_path = e->return_path.n ? arena_copy(&d->kept, e->return_path) : SLICE_NONE;
+  d->letter.envid = e->envid.n ? arena_copy(&d->kept, e->envid) : SLICE_NONE;
   d->expires_s = d->job.now_s + (int64_t)s->conf->queue_lifetime;
   return !d->kept.failed;
 }
@@ -401,23 +379,15 @@ static enum commit_outcome find_places(struct store *s, const struct session *se
   enum commit_outcome outcome = find_recipients(s, session, d, q);
   if (outcome != COMMIT_DONE) return outcome;
   if ((d->elsewhere_count || d->dsn) && !set_letter(s, session, d, q)) return COMMIT_TROUBLE;
-  outcome = choose_places(s, d, q->size);
+  outcome = choose_places(s, d, q->envelope.size);
   if (outcome != COMMIT_DONE) return outcome;
-  if (!d->full && !d->never) had_forget(s, d, q->addresses);
+  if (!d->full && !d->never) had_forget(s, d, q->envelope.rcpts);
   if (d->dsn && !report_address(s, d->letter.return_path, &d->kept, d->job.now_s, &d->dsn->post))
     return COMMIT_TROUBLE;
   if (d->once && d->count + d->elsewhere_count && !had_set_who(d)) return COMMIT_TROUBLE;
   if (!deliver_coming(s, d)) return COMMIT_TROUBLE;
   brake_set(s, session, d);
   return COMMIT_DONE;
-}
-
-/* Addresses are well-formed and there is at least one. */
-static bool check_list(struct slice addresses) {
-  struct slice address;
-  size_t n = 0;
-  while (ipc_list_next(&addresses, &address)) n++;
-  return n && !addresses.n;
 }
 
 /* The message is over and all of it is discarded; the login stays. */
@@ -458,17 +428,14 @@ static const char *refused_message(enum commit_outcome outcome) {
   }
 }
 
-static struct slice first_of(struct slice addresses) {
-  struct slice first = SLICE_NONE;
-  ipc_list_next(&addresses, &first);
-  return first;
+static struct slice first_of(struct slice rcpts) {
+  struct envelope_rcpt first;
+  return envelope_rcpt_next(&rcpts, &first) ? first.address : SLICE_NONE;
 }
 
 static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_commit q;
-  if (!smtp_commit_get(m->payload, &q) || !check_list(q.addresses) ||
-      !path_is_clean(q.return_path) || !header_is_fields(q.head))
-    return false;
+  if (!smtp_commit_get(m->payload, &q) || (q.envelope.flags & ENVELOPE_OURS)) return false;
   struct session *session = session_get(p, m->tag);
   if (!session) {
     answer_now(s, p, m->tag, COMMIT_TROUBLE); /* no memory; and so nothing was spooled before */
@@ -493,13 +460,14 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
     struct store_job *j = d ? &d->job : NULL;
     job_free(&j);
     if (outcome != COMMIT_DONE)
-      history_refused(s, q.return_path, first_of(q.addresses), refused_message(outcome), now_s);
+      history_refused(s, q.envelope.return_path, first_of(q.envelope.rcpts),
+                      refused_message(outcome), now_s);
     answer_now(s, p, m->tag, outcome);
     return true;
   }
   d->job.free_least = s->conf->store_free_space;
-  if (!session->spool.number) note_arrival(session, q.tail);
-  if (session->arrival) history_arrival_head(session->arrival, q.head);
+  if (!session->spool.number) note_arrival(session, q.end.tail);
+  if (session->arrival) history_arrival_head(session->arrival, q.end.head);
   d->arrival = session->arrival;
   d->login = session->account;
   session->arrival = NULL;

@@ -61,8 +61,8 @@ static struct slice ret_word(int64_t ret) {
 }
 
 static struct slice needs_of(int64_t flags) {
-  if (flags & SEND_UTF8) return SLICE("SMTPUTF8");
-  return flags & SEND_EIGHT_BIT ? SLICE("8BITMIME") : SLICE("");
+  if (flags & ENVELOPE_UTF8) return SLICE("SMTPUTF8");
+  return flags & ENVELOPE_EIGHT_BIT ? SLICE("8BITMIME") : SLICE("");
 }
 
 /* The envelope: what all recipients of a message share. */

@@ -98,7 +98,7 @@ static bool set_wire_path(struct arena *a, struct taken_letter *l, struct slice 
   l->wire_path = l->letter.return_path;
   if (!l->forwarder.n || (l->letter.flags & QUEUE_PATH_OURS)) return true;
   struct buf path;
-  buf_init(&path, SEND_PATH_MAX);
+  buf_init(&path, ENVELOPE_PATH_MAX);
   bool rewritten = srs_forward(&path, secret, l->letter.return_path, domain, now_s, SRS_PATH_MAX);
   bool fine = !rewritten || copy(a, buf_slice(&path), &l->wire_path);
   buf_free(&path);
@@ -155,8 +155,8 @@ static bool make_room(struct arena *a, struct taken_letter *l) {
 
 /* Long addresses and ORCPTs fill a letter's list before it has SEND_RCPTS_MAX recipients. */
 static bool has_room(const struct taken_letter *l) {
-  enum { ROW_MAX = 32 + SEND_PATH_MAX + SEND_ORCPT_MAX };
-  return l->count < SEND_RCPTS_MAX && l->row_octets + ROW_MAX <= SEND_ROWS_MAX;
+  enum { ROW_MAX = ENVELOPE_RCPT_HEAD + ENVELOPE_PATH_MAX + ENVELOPE_ORCPT_MAX };
+  return l->count < SEND_RCPTS_MAX && l->row_octets + ROW_MAX <= ENVELOPE_RCPTS_MAX;
 }
 
 static bool fits(const struct taken_letter *l, uint64_t body, struct slice forwarder, bool over) {
@@ -180,7 +180,7 @@ static struct taken_letter *letter_for(struct arena *a, struct taken_letter ***e
 
 static void add_row(struct taken_letter *l, const struct taken_rcpt *row) {
   l->rcpts[l->count++] = *row;
-  l->row_octets += 32 + row->address.n + row->orcpt.n;
+  l->row_octets += ENVELOPE_RCPT_HEAD + row->address.n + row->orcpt.n;
 }
 
 /* --- the take --- */

@@ -50,8 +50,8 @@ static enum db_result compose(struct store_engine *e, const struct report_post *
     .now_s = now_s,
     .rcpts = rcpts,
     .count = count,
-    .utf8 = (x->letter->flags & SEND_UTF8_HEADER) != 0,
-    .smtputf8 = (x->letter->flags & SEND_UTF8) != 0,
+    .utf8 = (x->letter->flags & ENVELOPE_UTF8_HEADER) != 0,
+    .smtputf8 = (x->letter->flags & ENVELOPE_UTF8) != 0,
   };
   r.whole = read_original(e, x, failed, &original);
   r.header = slice_from(buf_slice(&original), x->skip ? 0 : queue_own_line(buf_slice(&original)));
@@ -93,10 +93,11 @@ static bool address_it(struct report_post *p) {
   if (p->back_count && !d->elsewhere) return false;
   if (p->back_count) memcpy(d->elsewhere, p->back, p->back_count * sizeof *d->elsewhere);
   d->elsewhere_count = p->back_count;
-  d->letter.flags = SEND_OURS | QUEUE_REPORT | (slice_has_high(d->tail) ? SEND_EIGHT_BIT : 0);
+  d->letter.flags =
+      ENVELOPE_OURS | QUEUE_REPORT | (slice_has_high(d->tail) ? ENVELOPE_EIGHT_BIT : 0);
   /* its To: */
   if (slice_has_high(slice_first(d->tail, header_end(d->tail))))
-    d->letter.flags |= SEND_UTF8 | SEND_UTF8_HEADER;
+    d->letter.flags |= ENVELOPE_UTF8 | ENVELOPE_UTF8_HEADER;
   d->places = p->places;
   d->count = p->place_count;
   p->places = NULL;
