@@ -24,6 +24,10 @@ static void configure(void) {
   sqlite3_config(SQLITE_CONFIG_URI, 0);
   sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1); /* statement journals stay in memory */
   sqlite3_config(SQLITE_CONFIG_MMAP_SIZE, (sqlite3_int64)0, (sqlite3_int64)0);
+  /* pages and small blocks one by one, as they are needed: a connection that reads seldom would
+   * keep 130 KB of them */
+  sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+  sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
   sqlite3_initialize();
 }
 

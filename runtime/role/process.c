@@ -317,6 +317,23 @@ static void may_hang(const struct process *r) {
 static void may_hang(const struct process *r) { (void)r; }
 #endif
 
+/* What is made at the start stays as it is: a table of many entries is a mapping of its own, and the
+ * pages that nobody wrote to take no memory. */
+static void start_heap(void) { mallopt(M_MMAP_THRESHOLD, 64 * 1024); }
+
+/* From then on a buffer's memory that goes back to the kernel is faulted in and zeroed again for the
+ * next one, which costs more than all that is done with it. So the process keeps what it had, up to
+ * a bound; only what is greater than any buffer of this program's ever is, like the memory of a
+ * password's hash, is the kernel's own mapping. What only the start needed goes back. */
+enum { HEAP_KEPT = 8 * 1024 * 1024, HEAP_GROWS = 256 * 1024, MAPPED_FROM = 1024 * 1024 };
+
+static void keep_heap(void) {
+  malloc_trim(0);
+  mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+  mallopt(M_TOP_PAD, HEAP_GROWS);
+  mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
+}
+
 static bool on_go(struct process *r, const struct ipc_msg *msg) {
   may_hang(r);
   struct buf missing, err, b;
@@ -333,7 +350,7 @@ static bool on_go(struct process *r, const struct ipc_msg *msg) {
     for (struct process_peer *p = r->peers; p; p = p->next) open_peer(p);
     process_ready_put(&b, &(struct process_ready){ buf_slice(&missing) });
     send_to_parent(r, process_ready_type, buf_slice(&b));
-    malloc_trim(0); /* what only the start needed */
+    keep_heap();
   }
   buf_free(&missing);
   buf_free(&err);
@@ -407,22 +424,10 @@ static void parent_lost(void *arg, struct channel *ch, const char *breach) {
 
 static const struct channel_ops parent_channel_ops = { parent_message, parent_lost };
 
-/* A buffer's memory that goes back to the kernel is faulted in and zeroed again for the next one,
- * which costs more than all that is done with it. So the process keeps what it had, up to a bound;
- * only what is greater than any buffer of this program's ever is, like the memory of a password's
- * hash, is the kernel's own mapping. */
-enum { HEAP_KEPT = 8 * 1024 * 1024, HEAP_GROWS = 256 * 1024, MAPPED_FROM = 1024 * 1024 };
-
-static void keep_heap(void) {
-  mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
-  mallopt(M_TOP_PAD, HEAP_GROWS);
-  mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
-}
-
 int process_run(const struct role_ops *ops, void *arg) {
   struct process r = { .ops = ops, .arg = arg, .kind = ops->kind, .loop = loop_new() };
   r.log = (struct log){ .fd = STDERR_FILENO, .least = LOG_INFO_ };
-  keep_heap();
+  start_heap();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN); /* a file at RLIMIT_FSIZE is an error of its write */
   /* The parent decides when a process ends; a terminal's Ctrl-C goes to the whole group. */

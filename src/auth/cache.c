@@ -23,12 +23,12 @@ void cache_free(struct cache *c) {
 }
 
 void cache_resize(struct cache *c, size_t size) {
-  if (c->entries) explicit_bzero(c->entries, c->size * sizeof *c->entries);
+  if (c->entries) explicit_bzero(c->entries, c->reached * sizeof *c->entries);
   free(c->entries);
   map_free(&c->places);
   c->entries = size ? calloc(size, sizeof *c->entries) : NULL;
   c->size = c->entries ? size : 0;
-  c->hand = 0;
+  c->hand = c->reached = 0;
 }
 
 bool cache_key(const struct cache *c, struct slice folded_name, uint64_t stamp,
@@ -71,6 +71,7 @@ struct cache_entry *cache_find(struct cache *c, const uint8_t key[CACHE_KEY], ui
 static struct cache_entry *entry_free(struct cache *c) {
   for (;;) {
     struct cache_entry *e = &c->entries[c->hand];
+    if (c->reached == c->hand) c->reached++;
     c->hand = (c->hand + 1) % c->size;
     if (!e->used) return e;
     if (!e->again) {
@@ -92,6 +93,6 @@ void cache_put(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t account, 
 }
 
 void cache_drop(struct cache *c, uint64_t account) {
-  for (size_t i = 0; i < c->size; i++)
+  for (size_t i = 0; i < c->reached; i++)
     if (c->entries[i].used && c->entries[i].account == account) entry_clear(c, &c->entries[i]);
 }

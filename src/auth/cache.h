@@ -23,6 +23,7 @@ struct cache_entry {
 struct cache {
   struct cache_entry *entries;
   size_t size, hand;
+  size_t reached;    /* entries from here on never held anything: memory that nobody touched */
   struct map places; /* first 8 octets of the key → place */
   uint8_t secret[32];
 };
