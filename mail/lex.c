@@ -80,6 +80,29 @@ struct slice mail_strip(struct slice s) {
   return to ? slice_first(slice_from(s, from), to - from) : SLICE_NONE;
 }
 
+struct slice mail_trim(struct slice s) {
+  while (s.n && is_space(s.p[0])) s = slice_from(s, 1);
+  while (s.n && is_space(s.p[s.n - 1])) s.n--;
+  return s;
+}
+
+struct slice mail_unquoted(struct slice quoted) {
+  struct slice s = slice_from(quoted, 1);
+  if (s.n && s.p[s.n - 1] == '"') s.n--;
+  return s;
+}
+
+void mail_unfold(struct buf *out, struct slice s, bool quoted_pairs) {
+  for (size_t i = 0; i < s.n; i++) {
+    if (s.p[i] == '\r' && slice_at(s, i + 1) == '\n')
+      i++;
+    else if (quoted_pairs && s.p[i] == '\\' && i + 1 < s.n)
+      buf_put_u8(out, s.p[++i]);
+    else
+      buf_put_u8(out, s.p[i]);
+  }
+}
+
 bool mail_is_encoded_word(struct slice word) {
   return word.n > 6 && slice_starts(word, SLICE("=?")) &&
          slice_eq(slice_from(word, word.n - 2), SLICE("?="));

@@ -5,7 +5,7 @@
 #ifndef QASID_MAIL_LEX_H
 #define QASID_MAIL_LEX_H
 
-#include "lib/base/slice.h"
+#include "lib/base/buf.h"
 
 enum mail_token {
   MAIL_END,
@@ -22,6 +22,12 @@ enum mail_token mail_lex(struct slice *rest, struct slice *ret);
 enum mail_token mail_lex_plain(struct slice *rest, struct slice *ret);
 /* Without spaces and comments at both ends. */
 struct slice mail_strip(struct slice s);
+/* Without spaces, tabs, CR and LF at both ends. */
+struct slice mail_trim(struct slice s);
+/* The inside of a quoted string. */
+struct slice mail_unquoted(struct slice quoted);
+/* Puts text without its folding, and if `quoted_pairs` without the backslashes of those. */
+void mail_unfold(struct buf *out, struct slice s, bool quoted_pairs);
 /* Whether a word has the look of an encoded-word. */
 bool mail_is_encoded_word(struct slice word);
 

@@ -9,11 +9,8 @@
 
 #include "lib/base/codec.h"
 #include "mail/header.h"
-#include "mail/lex.h"
-#include "mail/surrogate_field.h"
 
 enum { ACT_KEEP, ACT_RELABEL, ACT_QP, ACT_BASE64, ACT_MEND_QP, ACT_MEND_BASE64 };
-enum { LABEL_NONE, LABEL_7BIT, LABEL_8BIT, LABEL_BINARY, LABEL_QP, LABEL_BASE64, LABEL_OTHER };
 enum { QP_COLUMNS = 75, BASE64_TRIPLES = 19, LINE_LIMIT = 998 };
 
 const char *seven_why(enum seven_verdict v) {
@@ -31,7 +28,10 @@ static void against(struct seven *s, enum seven_verdict why) {
   if (s->verdict == SEVEN_CAN) s->verdict = why;
 }
 
-static bool is_sealed(const struct seven *s) { return s->depth && s->levels[s->depth - 1].sealed; }
+/* The encoding said that octets above 127 may follow. */
+static bool is_labelled(const struct seven *s) {
+  return s->header.encoding == MIME_8BIT || s->header.encoding == MIME_BINARY;
+}
 
 /* --- encoders --- */
 
@@ -140,16 +140,15 @@ static void count_leaf(struct seven *s, struct slice line, bool ends) {
 }
 
 static uint8_t choose(struct seven *s) {
-  bool labelled = s->label == LABEL_8BIT || s->label == LABEL_BINARY;
-  bool long_lines = labelled && s->longest > LINE_LIMIT + 2;
-  if (is_sealed(s)) {
+  bool labelled = is_labelled(s), long_lines = labelled && s->longest > LINE_LIMIT + 2;
+  if (s->parts.sealed) {
     if (s->high) against(s, SEVEN_SEALED);
     return ACT_KEEP;
   }
   if (!s->high) return long_lines ? ACT_QP : labelled ? ACT_RELABEL : ACT_KEEP;
-  if (s->partial || s->label == LABEL_OTHER) against(s, SEVEN_ENCODED);
-  if (s->label == LABEL_QP) return ACT_MEND_QP;
-  if (s->label == LABEL_BASE64) return ACT_MEND_BASE64;
+  if (s->opaque || s->header.encoding == MIME_OTHER) against(s, SEVEN_ENCODED);
+  if (s->header.encoding == MIME_QUOTED_PRINTABLE) return ACT_MEND_QP;
+  if (s->header.encoding == MIME_BASE64) return ACT_MEND_BASE64;
   return s->high > s->size / 6 ? ACT_BASE64 : ACT_QP;
 }
 
@@ -170,18 +169,9 @@ static void end_leaf(struct seven *s, bool by_delimiter, struct buf *out) {
 
 /* --- headers --- */
 
-static uint8_t label_of(struct slice header) {
-  static const char *const words[] = { [LABEL_7BIT] = "7bit",
-                                       [LABEL_8BIT] = "8bit",
-                                       [LABEL_BINARY] = "binary",
-                                       [LABEL_QP] = "quoted-printable",
-                                       [LABEL_BASE64] = "base64" };
+static void read_header(struct seven *s, struct slice header) {
   struct header_field f;
-  if (!header_find(header, SLICE("Content-Transfer-Encoding"), &f)) return LABEL_NONE;
-  struct slice value = mail_strip(f.body);
-  for (unsigned i = LABEL_7BIT; i < LABEL_OTHER; i++)
-    if (slice_caseeq(value, slice_str(words[i]))) return (uint8_t)i;
-  return LABEL_OTHER;
+  while (header_next(&header, &f)) mime_header_field(&s->header, f.raw);
 }
 
 static void put_label(struct buf *out, uint8_t action) {
@@ -218,63 +208,34 @@ static void put_head(struct seven *s, struct slice header, uint8_t action, struc
   buf_put(out, rest);
 }
 
-struct kind {
-  bool multipart, message, sealed, digest;
-  struct buf boundary;
-};
-
-static void read_kind(struct seven *s, struct slice header, struct kind *k) {
-  struct header_field f;
-  struct slice type = SLICE_NONE, sub = SLICE_NONE;
-  bool digest = s->depth && s->levels[s->depth - 1].digest && !s->whole;
-  bool said = header_find(header, SLICE("Content-Type"), &f);
-  if (said) surrogate_type(f.body, &type, &sub);
-  bool message = slice_caseeq(type, SLICE("message"));
-  k->multipart = slice_caseeq(type, SLICE("multipart"));
-  k->message = (message && slice_caseeq(sub, SLICE("rfc822"))) || (!said && digest);
-  k->sealed = slice_caseeq(sub, SLICE("signed")) || slice_caseeq(sub, SLICE("encrypted"));
-  k->digest = slice_caseeq(sub, SLICE("digest"));
-  s->partial =
-      message && (slice_caseeq(sub, SLICE("partial")) || slice_caseeq(sub, SLICE("external-body")));
-  if (k->multipart && !surrogate_parameter(f.body, SLICE("boundary"), &k->boundary))
-    buf_reset(&k->boundary);
-}
-
-static void push(struct seven *s, const struct kind *k) {
-  struct slice boundary = buf_slice(&k->boundary);
-  struct seven_level *l = &s->levels[s->depth];
-  *l = (struct seven_level){ .n = (uint8_t)boundary.n,
-                             .sealed = is_sealed(s) || k->sealed,
-                             .digest = k->digest };
-  memcpy(l->at, boundary.p, boundary.n);
-  s->depth++;
-  s->in = SEVEN_BETWEEN;
-}
-
-static void begin_header(struct seven *s, bool whole) {
+static void begin_header(struct seven *s, bool whole, bool in_digest) {
   s->in = SEVEN_HEADER;
   s->whole = whole;
   buf_reset(&s->head);
+  mime_header_begin(&s->header, in_digest);
 }
 
 /* A container: multipart, or a message in it. False: it is a leaf. */
-static bool enter(struct seven *s, const struct kind *k) {
-  bool bare = s->label <= LABEL_BINARY;
-  bool follow = bare && k->multipart && buf_len(&k->boundary) && s->depth < SEVEN_DEPTH;
-  if (k->multipart && bare && s->depth == SEVEN_DEPTH) against(s, SEVEN_BEYOND);
-  if (follow)
-    push(s, k);
-  else if (k->message && bare)
-    begin_header(s, true);
-  else
-    return false;
-  return true;
+static bool enter(struct seven *s) {
+  const struct mime_header *h = &s->header;
+  bool bare = h->encoding <= MIME_BINARY;
+  if (h->kind == MIME_MESSAGE && bare) {
+    begin_header(s, true, false);
+    return true;
+  }
+  if (h->kind != MIME_MULTIPART || !bare) return false;
+  if (mime_parts_open(&s->parts, h)) {
+    s->in = SEVEN_BETWEEN;
+    return true;
+  }
+  if (h->n) against(s, SEVEN_BEYOND);
+  return false;
 }
 
-static void begin_leaf(struct seven *s, uint8_t action, bool opaque) {
+static void begin_leaf(struct seven *s, uint8_t action) {
   s->in = SEVEN_LEAF;
   s->action = action;
-  s->partial |= opaque; /* a multipart that cannot be followed must not be encoded */
+  s->opaque = s->header.kind == MIME_MULTIPART || s->header.kind == MIME_PARTIAL;
   s->size = s->high = 0;
   s->width = s->longest = s->column = 0;
   s->triples = 0;
@@ -283,47 +244,24 @@ static void begin_leaf(struct seven *s, uint8_t action, bool opaque) {
 
 static void end_header(struct seven *s, struct buf *out) {
   struct slice header = buf_slice(&s->head);
-  struct kind k = { .multipart = false };
   size_t node = s->node;
-  bool sealed = is_sealed(s);
+  bool sealed = s->parts.sealed;
   uint8_t action = new_node(s);
   if (slice_has_high(header)) {
     s->header_high = true;
     against(s, sealed ? SEVEN_SEALED : SEVEN_IN_HEADER);
   }
-  s->label = label_of(header);
-  buf_init(&k.boundary, SEVEN_BOUNDARY_MAX);
-  read_kind(s, header, &k);
+  read_header(s, header);
+  if (s->header.failed) against(s, SEVEN_BEYOND);
   if (s->writes) put_head(s, header, action, out);
-  bool labelled = s->label == LABEL_8BIT || s->label == LABEL_BINARY;
-  if (!enter(s, &k))
-    begin_leaf(s, action, k.multipart);
+  bool labelled = is_labelled(s);
+  if (!enter(s))
+    begin_leaf(s, action);
   else if (!s->writes && labelled && !sealed)
     note(s, node, ACT_RELABEL);
-  buf_free(&k.boundary);
 }
 
 /* --- lines --- */
-
-static bool is_blank(struct slice s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] != ' ' && s.p[i] != '\t' && s.p[i] != '\r' && s.p[i] != '\n') return false;
-  return true;
-}
-
-/* The level whose delimiter the line is; -1: none's. */
-static int delimits(const struct seven *s, struct slice line, bool *ret_closes) {
-  if (!slice_starts(line, SLICE("--"))) return -1;
-  struct slice rest = slice_from(line, 2);
-  for (int i = s->depth - 1; i >= 0; i--) {
-    struct slice boundary = slice_of(s->levels[i].at, s->levels[i].n);
-    if (!slice_starts(rest, boundary)) continue;
-    struct slice behind = slice_from(rest, boundary.n);
-    *ret_closes = slice_starts(behind, SLICE("--"));
-    if (is_blank(slice_from(behind, *ret_closes ? 2 : 0))) return i;
-  }
-  return -1;
-}
 
 static void end_part(struct seven *s, bool by_delimiter, struct buf *out) {
   if (s->in == SEVEN_HEADER) end_header(s, out);
@@ -335,7 +273,7 @@ static void put_between(struct slice line, struct buf *out) {
 }
 
 static void header_line(struct seven *s, struct slice line, bool ends, struct buf *out) {
-  bool empty = !s->mid && ends && is_blank(line) && line.n <= 2;
+  bool empty = !s->mid && (slice_eq(line, SLICE("\r\n")) || slice_eq(line, SLICE("\n")));
   buf_put(&s->head, line);
   if (s->head.failed) { /* nothing of it can be written any more */
     against(s, SEVEN_BEYOND);
@@ -344,18 +282,22 @@ static void header_line(struct seven *s, struct slice line, bool ends, struct bu
   if (empty) end_header(s, out);
 }
 
+static void take_delimiter(struct seven *s, const struct mime_delimiter *d, struct slice line,
+                           struct buf *out) {
+  end_part(s, true, out);
+  mime_parts_go(&s->parts, d);
+  if (s->writes) buf_put(out, line);
+  if (d->closes)
+    s->in = SEVEN_BETWEEN;
+  else
+    begin_header(s, false, d->digest);
+}
+
 static void take_line(struct seven *s, struct slice line, bool ends, struct buf *out) {
-  bool closes = false;
-  int level = s->mid ? -1 : delimits(s, line, &closes);
+  struct mime_delimiter d;
   s->eight_bit |= slice_has_high(line);
-  if (level >= 0) {
-    end_part(s, true, out);
-    s->depth = (uint8_t)(level + !closes);
-    if (s->writes) buf_put(out, line);
-    if (closes)
-      s->in = SEVEN_BETWEEN;
-    else
-      begin_header(s, false);
+  if (!s->mid && mime_parts_find(&s->parts, line, false, &d)) {
+    take_delimiter(s, &d, line, out);
   } else if (s->in == SEVEN_HEADER) {
     header_line(s, line, ends, out);
   } else if (s->in == SEVEN_LEAF) {
@@ -365,7 +307,7 @@ static void take_line(struct seven *s, struct slice line, bool ends, struct buf 
       count_leaf(s, line, ends);
   } else if (s->writes) {
     put_between(line, out);
-  } else if (slice_has_high(line) && is_sealed(s)) {
+  } else if (slice_has_high(line) && s->parts.sealed) {
     against(s, SEVEN_SEALED);
   }
   s->mid = !ends;
@@ -385,12 +327,14 @@ void seven_begin(struct seven *s, struct buf *plan, bool writes) {
   *s = (struct seven){ .plan = plan, .writes = writes };
   buf_init(&s->line, 2 * SEVEN_LINE);
   buf_init(&s->head, SEVEN_HEADER_MAX);
-  begin_header(s, true);
+  mime_parts_init(&s->parts);
+  begin_header(s, true, false);
 }
 
 void seven_free(struct seven *s) {
   buf_free(&s->line);
   buf_free(&s->head);
+  mime_parts_free(&s->parts);
 }
 
 /* Continues a line that began in an earlier piece: up to its end, or as far as lines are

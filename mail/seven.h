@@ -19,11 +19,9 @@
 #ifndef QASID_MAIL_SEVEN_H
 #define QASID_MAIL_SEVEN_H
 
-#include "lib/base/buf.h"
+#include "mail/mime.h"
 
 enum {
-  SEVEN_DEPTH = 50,
-  SEVEN_BOUNDARY_MAX = 200,      /* RFC 2046 §5.1.1 has 70 */
   SEVEN_HEADER_MAX = 256 * 1024, /* of one part */
   SEVEN_PLAN_MAX = 10000,        /* headers of a message */
   SEVEN_LINE = 1000,             /* octets of a line that are held at most */
@@ -42,13 +40,6 @@ enum seven_verdict {
 /* The reason, to follow "… cannot be converted to 7 bits: ". */
 const char *seven_why(enum seven_verdict v);
 
-struct seven_level {
-  uint8_t n; /* octets of its boundary */
-  uint8_t at[SEVEN_BOUNDARY_MAX];
-  bool sealed; /* below multipart/signed or multipart/encrypted */
-  bool digest; /* its parts are messages unless they say otherwise: RFC 2046 §5.1.5 */
-};
-
 struct seven {
   struct buf *plan;
   bool writes;
@@ -66,8 +57,8 @@ struct seven {
   struct buf head;
 
   /* the leaf */
-  uint8_t action, label;
-  bool text, partial;
+  uint8_t action;
+  bool opaque; /* it must not be encoded */
   uint64_t size, high;
   size_t width, longest;
   /* its encoder */
@@ -75,8 +66,8 @@ struct seven {
   uint8_t triple[3], triples;
   bool crlf; /* base64: a line end that may be the next delimiter's */
 
-  uint8_t depth;
-  struct seven_level levels[SEVEN_DEPTH];
+  struct mime_header header; /* the last one */
+  struct mime_parts parts;
 };
 
 /* The first pass: `plan` is empty, of SEVEN_PLAN_MAX. The second: `plan` as the first left it. */

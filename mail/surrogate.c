@@ -19,12 +19,12 @@
 void surrogate_open(struct surrogate *s, enum surrogate_way way) {
   *s = (struct surrogate){ .at = MAIL_AT_START, .way = way };
   buf_init(&s->field, SURROGATE_FIELD_MAX);
-  buf_init(&s->boundaries, SURROGATE_BOUNDARIES_MAX);
+  mime_parts_init(&s->parts);
 }
 
 void surrogate_close(struct surrogate *s) {
   buf_free(&s->field);
-  buf_free(&s->boundaries);
+  mime_parts_free(&s->parts);
 }
 
 /* --- octets out --- */
@@ -46,128 +46,48 @@ static void emit_converted(struct surrogate *s, struct slice field, struct buf *
 
 /* --- the contents of a header --- */
 
-static void begin_header(struct surrogate *s, bool message) {
+static void begin_header(struct surrogate *s, bool in_digest) {
   s->in = SURROGATE_HEADER;
-  s->type = message ? SURROGATE_MESSAGE : SURROGATE_LEAF;
-  s->has_type = s->encoded = s->status = false;
+  s->status = false;
   s->at = MAIL_AT_START;
+  mime_header_begin(&s->header, in_digest);
 }
 
-static void read_boundary(struct surrogate *s, struct slice body) {
-  struct buf b;
-  buf_init(&b, SURROGATE_FIELD_MAX);
-  bool good =
-      surrogate_parameter(body, SLICE("boundary"), &b) && buf_len(&b) <= SURROGATE_BOUNDARY_MAX;
-  s->next_n = good ? (uint16_t)buf_len(&b) : 0;
-  if (s->next_n) memcpy(s->next, buf_slice(&b).p, s->next_n);
-  s->failed |= b.failed;
-  buf_free(&b);
-}
-
-static void read_type(struct surrogate *s, struct slice body) {
-  struct slice type, subtype;
-  surrogate_type(body, &type, &subtype);
-  s->has_type = true;
-  s->type = SURROGATE_LEAF;
-  if (slice_caseeq(type, SLICE("multipart"))) {
-    s->type = SURROGATE_MULTIPART;
-    s->next_digest = slice_caseeq(subtype, SLICE("digest"));
-    s->next_seal =
-        slice_caseeq(subtype, SLICE("signed")) || slice_caseeq(subtype, SLICE("encrypted"));
-    read_boundary(s, body);
-  } else if (slice_caseeq(type, SLICE("message"))) {
-    bool message = slice_caseeq(subtype, SLICE("rfc822")) || slice_caseeq(subtype, SLICE("global"));
-    bool status = slice_caseeq(subtype, SLICE("delivery-status")) ||
-                  slice_caseeq(subtype, SLICE("global-delivery-status"));
-    if (message || status) s->type = message ? SURROGATE_MESSAGE : SURROGATE_STATUS;
-  }
-}
-
-static void read_encoding(struct surrogate *s, struct slice body) {
-  struct slice word, subtype;
-  surrogate_type(body, &word, &subtype); /* the first word without comments around it */
-  s->encoded = slice_caseeq(word, SLICE("base64")) || slice_caseeq(word, SLICE("quoted-printable"));
-}
-
-/* The first Content-Type counts, as clients have it. */
-static void read_field(struct surrogate *s, struct slice field) {
-  if (s->status || !slice_case_starts(field, SLICE("content-t"))) return;
-  struct slice body = field, name = slice_trim(slice_split(&body, ':'));
-  if (slice_caseeq(name, SLICE("content-type")) && !s->has_type)
-    read_type(s, body);
-  else if (slice_caseeq(name, SLICE("content-transfer-encoding")))
-    read_encoding(s, body);
-}
-
-/* A multipart begins. One that has no room, or no boundary, is not followed. */
-static void push_level(struct surrogate *s) {
-  size_t at = buf_len(&s->boundaries);
-  if (!s->next_n || s->depth == SURROGATE_DEPTH || buf_room(&s->boundaries) < s->next_n) {
-    s->deep = true;
-    return;
-  }
-  buf_put(&s->boundaries, slice_of(s->next, s->next_n));
-  s->failed |= s->boundaries.failed;
-  s->levels[s->depth++] = (struct surrogate_level){ (uint16_t)at, s->next_n, s->next_digest };
-  if (s->next_seal && !s->sealed) s->sealed = s->depth;
-}
-
-static void pop_levels(struct surrogate *s, size_t depth) {
-  if (depth < s->depth) buf_truncate(&s->boundaries, s->levels[depth].at);
-  s->depth = (uint8_t)depth;
-  if (depth < s->sealed) s->sealed = 0;
-}
-
-static void header_over(struct surrogate *s) {
-  bool status = s->type == SURROGATE_STATUS;
-  if ((s->type == SURROGATE_MESSAGE || status) && !s->encoded) {
-    begin_header(s, false);
-    /* fields for each recipient, with empty lines between */
-    if (status) s->type = SURROGATE_STATUS;
-    s->status = status;
-    return;
-  }
-  if (s->type == SURROGATE_MULTIPART) push_level(s);
-  s->in = s->depth || s->deep ? SURROGATE_PARTS : SURROGATE_REST;
+static void begin_parts(struct surrogate *s) {
+  s->in = s->parts.depth || s->deep ? SURROGATE_PARTS : SURROGATE_REST;
   s->line_n = 0;
 }
 
-/* --- delimiters: RFC 2046 §5.1.1 --- */
-
-static bool is_blank(struct slice s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] != ' ' && s.p[i] != '\t' && s.p[i] != '\r' && s.p[i] != '\n') return false;
-  return true;
+/* A message within this one, or a report's fields: for each recipient, empty lines between. */
+static bool begins_header(const struct mime_header *h) {
+  bool encoded = h->encoding == MIME_QUOTED_PRINTABLE || h->encoding == MIME_BASE64;
+  bool message = h->kind == MIME_MESSAGE || h->kind == MIME_GLOBAL;
+  return (message || h->kind == MIME_STATUS) && !encoded;
 }
 
-/* Whether `line` delimits that level: exactly so, or as the beginning of the line, which "is
- * sufficient". */
-static bool delimits(const struct surrogate *s, const struct surrogate_level *l, struct slice line,
-                     bool exact) {
-  struct slice boundary = slice_first(slice_from(buf_slice(&s->boundaries), l->at), l->n);
-  struct slice rest = slice_from(line, 2);
-  if (!slice_starts(line, SLICE("--")) || !slice_starts(rest, boundary)) return false;
-  rest = slice_from(rest, boundary.n);
-  return !exact || is_blank(slice_starts(rest, SLICE("--")) ? slice_from(rest, 2) : rest);
-}
-
-/* The line ended and is a delimiter of a level: goes to that level. */
-static bool delimiter(struct surrogate *s, struct slice line) {
-  int level = -1;
-  for (int pass = 0; pass < 2 && level < 0; pass++)
-    for (int i = s->depth - 1; i >= 0 && level < 0; i--)
-      if (delimits(s, &s->levels[i], line, pass == 0)) level = i;
-  if (level < 0) return false;
-  struct surrogate_level l = s->levels[level];
-  bool close = slice_starts(slice_from(line, 2u + l.n), SLICE("--"));
-  s->deep = false;
-  pop_levels(s, (size_t)level + !close);
-  if (!close) {
-    begin_header(s, l.digest);
-  } else {
-    s->in = s->depth ? SURROGATE_PARTS : SURROGATE_REST;
-    s->line_n = 0;
+static void header_over(struct surrogate *s) {
+  bool status = s->header.kind == MIME_STATUS;
+  if (begins_header(&s->header)) {
+    begin_header(s, false);
+    if (status) s->header.kind = MIME_STATUS;
+    s->status = status;
+    return;
   }
+  if (s->header.kind == MIME_MULTIPART && !mime_parts_open(&s->parts, &s->header)) s->deep = true;
+  s->failed |= s->header.failed || s->parts.boundaries.failed;
+  begin_parts(s);
+}
+
+/* The line ended: if it is a delimiter, what it leads to begins. */
+static bool delimiter(struct surrogate *s, struct slice line) {
+  struct mime_delimiter d;
+  if (!mime_parts_find(&s->parts, line, true, &d)) return false;
+  mime_parts_go(&s->parts, &d);
+  s->deep = false;
+  if (d.closes)
+    begin_parts(s);
+  else
+    begin_header(s, d.digest);
   return true;
 }
 
@@ -175,7 +95,8 @@ static bool delimiter(struct surrogate *s, struct slice line) {
 
 /* Whether this field is to be converted: see surrogate.h for those that are not. */
 static bool is_wanted(const struct surrogate *s, struct slice field) {
-  if (s->sealed || !surrogate_wants(field) || !utf8_is_valid(field) || slice_find(field, 0) >= 0)
+  if (s->parts.sealed || !surrogate_wants(field) || !utf8_is_valid(field) ||
+      slice_find(field, 0) >= 0)
     return false;
   if (!s->status) return true;
   return slice_case_starts(field, SLICE("Original-Recipient:")) ||
@@ -189,7 +110,7 @@ static void take_field(struct surrogate *s, struct slice field, struct buf *out)
     header_over(s);
     return;
   }
-  read_field(s, field);
+  if (!s->status) mime_header_field(&s->header, field);
   if (is_wanted(s, field))
     emit_converted(s, field, out);
   else

@@ -14,8 +14,7 @@
  *   - below multipart/signed and multipart/encrypted everything, or the signature would break (the
  *     fields of the header that says multipart/signed stand outside of it);
  *   - a field of more than SURROGATE_FIELD_MAX octets;
- *   - everything in parts nested deeper than SURROGATE_DEPTH, or of a multipart whose boundary
- *     cannot be read.
+ *   - everything in a multipart that is not followed (mime.h).
  *
  * Bodies are not examined, except for the delimiter lines between parts (a body with eight bits is
  * a matter of 8BITMIME), and except for Original-Recipient and Final-Recipient in a
@@ -32,14 +31,12 @@
 #define QASID_MAIL_SURROGATE_H
 
 #include "mail/measure.h"
+#include "mail/mime.h"
 #include "mail/surrogate_field.h"
 
 enum {
   SURROGATE_FIELD_MAX = 32 * 1024, /* a To: field of some 500 mailboxes */
-  SURROGATE_DEPTH = 100,
-  SURROGATE_BOUNDARY_MAX = 990,         /* RFC 2046 §5.1.1 has 70, but a line 998 */
-  SURROGATE_BOUNDARIES_MAX = 16 * 1024, /* of all that are open at one time */
-  SURROGATE_LINE = 1000,                /* octets of a delimiter line that are examined */
+  SURROGATE_LINE = 1000,           /* octets of a delimiter line that are examined */
 };
 
 /* The encoding of a surrogate's size: 0 if it was not measured, 1 for a message that is its own
@@ -56,11 +53,6 @@ static inline uint64_t surrogate_octets(uint64_t known) { return known >> 1; }
 /* The same for a message with `more` octets of ASCII around it. */
 static inline uint64_t surrogate_with(uint64_t known, uint64_t more) { return known + 2 * more; }
 
-struct surrogate_level {
-  uint16_t at, n; /* its boundary, in `boundaries` */
-  bool digest;    /* its parts are messages unless they say otherwise: RFC 2046 §5.1.5 */
-};
-
 struct surrogate {
   enum surrogate_way way;
   uint64_t taken, put; /* octets */
@@ -75,23 +67,13 @@ struct surrogate {
 
   /* where in the message */
   enum { SURROGATE_HEADER, SURROGATE_PARTS, SURROGATE_REST } in;
-  bool deep; /* in parts that are not tracked */
-  /* depth of the outermost multipart/signed or /encrypted that is open; 0: none */
-  uint8_t sealed;
+  bool deep;   /* in a multipart that is not followed */
+  bool status; /* these fields are a delivery report's */
   uint8_t line[SURROGATE_LINE];
   uint16_t line_n;
 
-  /* what this header contained so far */
-  enum { SURROGATE_LEAF, SURROGATE_MULTIPART, SURROGATE_MESSAGE, SURROGATE_STATUS } type;
-  bool has_type, encoded;
-  bool status;                 /* these fields are a delivery report's */
-  bool next_digest, next_seal; /* the multipart's */
-  uint16_t next_n;
-  uint8_t next[SURROGATE_BOUNDARY_MAX];
-
-  uint8_t depth;
-  struct surrogate_level levels[SURROGATE_DEPTH];
-  struct buf boundaries;
+  struct mime_header header; /* what this header contained so far */
+  struct mime_parts parts;
 };
 
 void surrogate_open(struct surrogate *s, enum surrogate_way way);

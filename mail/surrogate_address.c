@@ -76,13 +76,13 @@ static bool mailbox_is_lost(struct field_writer *w, struct slice s) {
 /* `text` in encoded-words, followed by the address. `name` is the phrase in front of it. */
 static void put_lost(struct field_writer *w, struct slice name, struct slice text,
                      struct slice who) {
-  struct slice words = trim_space(name);
+  struct slice words = mail_trim(name);
   struct buf t;
   buf_init(&t, TEXT_MAX);
   if (words.n) put_phrases(w, slice_first(name, slice_offset(name, words) + words.n));
   /* the space between two encoded-words */
   if (words.n && surrogate_wants(words)) buf_put_u8(&t, ' ');
-  surrogate_gather(&t, trim_space(text), false);
+  mail_unfold(&t, mail_trim(text), false);
   field_put_space(w, SLICE(" "), WORDS_WANT);
   put_text(w, &t);
   field_put(w, who);
@@ -101,7 +101,7 @@ static void put_mailbox(struct field_writer *w, struct slice s, bool simply) {
   if (lost) {
     put_lost(w, m.before, m.spec, simply ? NO_MAILBOX : NO_GROUP);
   } else {
-    struct slice name = trim_space(m.before);
+    struct slice name = mail_trim(m.before);
     struct slice space = slice_from(m.before, name.n ? slice_offset(m.before, name) + name.n : 0);
     put_phrases(w, slice_first(m.before, m.before.n - space.n));
     field_put_space(w, space, buf_len(&ascii) + 2);
@@ -181,7 +181,7 @@ void put_recipient(struct field_writer *w, struct slice body) {
   size_t before = buf_len(w->out);
   buf_put(w->out, type);
   buf_put_str(w->out, "; ");
-  for (address = trim_space(address); address.n && !w->out->failed;) {
+  for (address = mail_trim(address); address.n && !w->out->failed;) {
     uint32_t point = 0;
     size_t n = utf8_first(address, &point);
     if (!n) break;

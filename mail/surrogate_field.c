@@ -7,7 +7,7 @@
 /* All of the body as encoded-words. */
 static void put_encapsulated(struct field_writer *w, struct slice body) {
   field_put(w, SLICE(" "));
-  put_words_of(w, trim_space(body), false);
+  put_words_of(w, mail_trim(body), false);
 }
 
 typedef void put_body(struct field_writer *w, struct slice body);

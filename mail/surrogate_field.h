@@ -42,11 +42,4 @@ bool surrogate_wants(struct slice s);
 /* Puts the field; `raw` is all of it with every CRLF, in UTF-8. */
 void surrogate_field(struct buf *out, struct slice raw, enum surrogate_way way);
 
-/* Of a Content-Type's body: "multipart" and "mixed" of "multipart/mixed; boundary=x". */
-void surrogate_type(struct slice body, struct slice *ret_type, struct slice *ret_subtype);
-/* The value of the first parameter `name` that has one in printable ASCII, without its quotes, put
- * into `out`, which is empty. (For the client of the surrogate a parameter that is not ASCII is
- * none: it has another name there.) False when there is none, or it does not fit. */
-bool surrogate_parameter(struct slice body, struct slice name, struct buf *out);
-
 #endif

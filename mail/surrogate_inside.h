@@ -13,11 +13,6 @@ static inline bool is_wanted(uint8_t c) { return c >= 0x80; }
 
 /* --- surrogate_text.c --- */
 
-/* Text that is to be encoded: without its folding, and without the backslashes of quoted pairs. */
-void surrogate_gather(struct buf *text, struct slice s, bool quoted_pairs);
-/* The inside of a quoted string. */
-struct slice surrogate_unquoted(struct slice quoted);
-struct slice trim_space(struct slice s);
 /* Puts what was gathered as encoded-words, and frees it. */
 void put_text(struct field_writer *w, struct buf *text);
 void put_words_of(struct field_writer *w, struct slice s, bool quoted_pairs);

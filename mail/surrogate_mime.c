@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The parameters of MIME fields, converted to ASCII (RFC 6857 §3.1.4, RFC 2231), and parsed. */
+/* The parameters of MIME fields, converted to ASCII (RFC 6857 §3.1.4, RFC 2231). */
+#include "mail/mime.h"
 #include "mail/surrogate_inside.h"
 
 static bool is_attribute_char(uint8_t c) {
@@ -66,26 +67,6 @@ static void put_raw_extended(struct field_writer *w, struct slice value) {
   w->column += value.n;
 }
 
-/* The value itself: a quoted string without its quotes, else the text as written; without the
- * comments around it (RFC 6857 §3.1.4). */
-static void gather_value(struct buf *text, struct slice s) {
-  struct slice v = mail_strip(s);
-  bool quoted = slice_at(v, 0) == '"';
-  surrogate_gather(text, quoted ? surrogate_unquoted(v) : v, quoted);
-}
-
-/* Everything up to the next ";". */
-static struct slice next_parameter(struct slice *rest, bool *ret_more) {
-  struct slice s = *rest, piece;
-  *ret_more = false;
-  for (enum mail_token kind; (kind = mail_lex(rest, &piece)) != MAIL_END;)
-    if (kind == MAIL_SPECIAL && piece.p[0] == ';') {
-      *ret_more = true;
-      return slice_first(s, s.n - rest->n - 1);
-    }
-  return s;
-}
-
 /* What stands before a parameter's name. */
 static size_t leading(struct slice s) {
   struct slice rest = s, piece;
@@ -106,7 +87,7 @@ static void put_parameter(struct field_writer *w, struct slice s) {
   size_t lead = leading(s);
   struct slice rest = slice_from(s, lead), name, value = rest;
   put_phrases(w, slice_first(s, lead));
-  name = trim_space(slice_split(&value, '='));
+  name = mail_trim(slice_split(&value, '='));
   if (!surrogate_wants(mail_strip(rest))) { /* only a comment behind it wants it */
     put_phrases(w, rest);
     return;
@@ -123,7 +104,7 @@ static void put_parameter(struct field_writer *w, struct slice s) {
   }
   struct buf text;
   buf_init(&text, TEXT_MAX);
-  gather_value(&text, value);
+  mime_put_value(&text, value);
   put_extended(w, name, buf_slice(&text));
   w->out->failed |= text.failed;
   buf_free(&text);
@@ -131,7 +112,7 @@ static void put_parameter(struct field_writer *w, struct slice s) {
 
 void put_parameters(struct field_writer *w, struct slice body) {
   for (bool more = true; more;) {
-    struct slice one = next_parameter(&body, &more);
+    struct slice one = mime_next_parameter(&body, &more);
     if (surrogate_wants(one))
       put_parameter(w, one);
     else
@@ -143,35 +124,9 @@ void put_parameters(struct field_writer *w, struct slice body) {
 void put_parameters_simply(struct field_writer *w, struct slice body) {
   bool first = true;
   for (bool more = true; more; first = false) {
-    struct slice one = next_parameter(&body, &more);
+    struct slice one = mime_next_parameter(&body, &more);
     if (surrogate_wants(one) && !first) continue;
     if (!first) field_put(w, SLICE(";"));
     field_put(w, one);
   }
-}
-
-void surrogate_type(struct slice body, struct slice *ret_type, struct slice *ret_subtype) {
-  bool more;
-  struct slice s = mail_strip(next_parameter(&body, &more));
-  *ret_type = trim_space(slice_split(&s, '/'));
-  *ret_subtype = trim_space(s);
-}
-
-static bool is_printable(struct slice s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (!ascii_is_print(s.p[i])) return false;
-  return true;
-}
-
-bool surrogate_parameter(struct slice body, struct slice name, struct buf *out) {
-  bool more;
-  next_parameter(&body, &more);
-  while (more) {
-    struct slice value = mail_strip(next_parameter(&body, &more));
-    if (!slice_caseeq(trim_space(slice_split(&value, '=')), name) || !value.p) continue;
-    gather_value(out, mail_strip(value));
-    if (out->failed || is_printable(buf_slice(out))) return !out->failed;
-    buf_reset(out);
-  }
-  return false;
 }

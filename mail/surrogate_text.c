@@ -17,28 +17,11 @@ bool surrogate_wants(struct slice s) {
 
 /* --- text --- */
 
-void surrogate_gather(struct buf *text, struct slice s, bool quoted_pairs) {
-  for (size_t i = 0; i < s.n; i++) {
-    if (s.p[i] == '\r' && slice_at(s, i + 1) == '\n')
-      i++;
-    else if (quoted_pairs && s.p[i] == '\\' && i + 1 < s.n)
-      buf_put_u8(text, s.p[++i]);
-    else
-      buf_put_u8(text, s.p[i]);
-  }
-}
-
-struct slice surrogate_unquoted(struct slice quoted) {
-  struct slice s = slice_from(quoted, 1);
-  if (s.n && s.p[s.n - 1] == '"') s.n--;
-  return s;
-}
-
 static void gather_phrase(struct buf *text, struct slice s) {
   struct slice piece;
   for (enum mail_token kind; (kind = mail_lex(&s, &piece)) != MAIL_END;) {
     bool quoted = kind == MAIL_QUOTED;
-    surrogate_gather(text, quoted ? surrogate_unquoted(piece) : piece, quoted);
+    mail_unfold(text, quoted ? mail_unquoted(piece) : piece, quoted);
   }
 }
 
@@ -51,16 +34,8 @@ void put_text(struct field_writer *w, struct buf *text) {
 void put_words_of(struct field_writer *w, struct slice s, bool quoted_pairs) {
   struct buf text;
   buf_init(&text, TEXT_MAX);
-  surrogate_gather(&text, s, quoted_pairs);
+  mail_unfold(&text, s, quoted_pairs);
   put_text(w, &text);
-}
-
-static bool is_blank(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-struct slice trim_space(struct slice s) {
-  while (is_blank(slice_at(s, 0))) s = slice_from(s, 1);
-  while (s.n && is_blank(s.p[s.n - 1])) s.n--;
-  return s;
 }
 
 /* --- comments --- */
@@ -73,7 +48,7 @@ static size_t until_paren(struct slice s) {
 }
 
 static void put_comment_text(struct field_writer *w, struct slice s) {
-  struct slice core = trim_space(s);
+  struct slice core = mail_trim(s);
   size_t before = core.n ? slice_offset(s, core) : 0;
   if (!surrogate_wants(s)) {
     field_put(w, s);
@@ -158,12 +133,12 @@ static void put_run(struct field_writer *w, struct slice run, const struct style
                     struct slice before, struct slice after) {
   struct buf text;
   buf_init(&text, TEXT_MAX);
-  surrogate_gather(&text, before, false);
+  mail_unfold(&text, before, false);
   if (style->phrase)
     gather_phrase(&text, run);
   else
-    surrogate_gather(&text, run, false);
-  surrogate_gather(&text, after, false);
+    mail_unfold(&text, run, false);
+  mail_unfold(&text, after, false);
   put_text(w, &text);
 }
 
@@ -195,7 +170,7 @@ static void put_wanted_run(struct field_writer *w, struct runs *r, struct slice 
                tail = slice_from(run, lead + core.n);
   struct slice inside = SLICE_NONE, behind = SLICE_NONE;
   if (lead) {
-    struct slice head = trim_space(slice_first(run, lead));
+    struct slice head = mail_trim(slice_first(run, lead));
     put_ascii(w, r->space, head, style);
     r->space = slice_from(slice_first(run, lead), head.n);
   } else if (r->after_word && r->space.n) {

@@ -198,11 +198,11 @@ static enum seven_verdict verdict_of(struct buf *in) {
 static void limits(void **state) {
   struct buf in;
   buf_init(&in, 4 * 1024 * 1024);
-  for (int depth = SEVEN_DEPTH - 1; depth <= SEVEN_DEPTH; depth++) {
+  for (int depth = MIME_DEPTH - 1; depth <= MIME_DEPTH; depth++) {
     for (int i = 0; i <= depth; i++)
       buf_printf(&in, "Content-Type: multipart/mixed; boundary=b%d.\r\n\r\n--b%d.\r\n", i, i);
     buf_put_str(&in, "\r\nx\r\n");
-    assert_int_equal(verdict_of(&in), depth < SEVEN_DEPTH ? SEVEN_CAN : SEVEN_BEYOND);
+    assert_int_equal(verdict_of(&in), depth < MIME_DEPTH ? SEVEN_CAN : SEVEN_BEYOND);
   }
   for (int parts = SEVEN_PLAN_MAX - 1; parts <= SEVEN_PLAN_MAX; parts++) {
     buf_put_str(&in, "Content-Type: multipart/mixed; boundary=b\r\n\r\n");

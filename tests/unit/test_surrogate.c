@@ -407,14 +407,14 @@ static void fields_beyond_the_limit_pass(void **state) {
   }
 }
 
-/* As deep as SURROGATE_DEPTH, and with boundaries of any length that a line has; beyond that
+/* As deep as MIME_DEPTH, and with boundaries of any length that a line has; beyond that
  * nothing changes. */
 static void nesting_is_bounded(void **state) {
   static const unsigned depths[] = {
-    1, 2, 16, 17, SURROGATE_DEPTH - 1, SURROGATE_DEPTH, SURROGATE_DEPTH + 1, 200
+    1, 2, 16, 17, MIME_DEPTH - 1, MIME_DEPTH, MIME_DEPTH + 1, 200
   };
   static const unsigned lengths[] = {
-    1, 70, 71, SURROGATE_BOUNDARY_MAX - 4, SURROGATE_BOUNDARY_MAX, SURROGATE_BOUNDARY_MAX + 1
+    1, 70, 71, MIME_BOUNDARY_MAX - 4, MIME_BOUNDARY_MAX, MIME_BOUNDARY_MAX + 1
   };
   for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
     for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
@@ -428,8 +428,8 @@ static void nesting_is_bounded(void **state) {
                    i, pad, 0, i, pad, 0);
       buf_put_str(&in, "X-Deep: \xc3\xa9\xc3\xa9\r\n\r\nok\r\n");
       unsigned length = 4 + (unsigned)(pad ? pad : 1);
-      bool known = depths[d] <= SURROGATE_DEPTH && length <= SURROGATE_BOUNDARY_MAX;
-      known = known && depths[d] * length <= SURROGATE_BOUNDARIES_MAX;
+      bool known = depths[d] <= MIME_DEPTH && length <= MIME_BOUNDARY_MAX;
+      known = known && depths[d] * length <= MIME_BOUNDARIES_MAX;
       struct buf out = surrogate_of(buf_slice(&in), 11, &changed);
       assert_int_equal(changed, known);
       assert_int_equal(surrogate_wants(buf_slice(&out)), !known);
