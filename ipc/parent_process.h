@@ -62,6 +62,12 @@ enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
 /* The reload has taken effect, except for what `refused` names; empty: nothing was refused. */
 #define process_applied_FIELDS(F) F(u32, number, ) F(bytes, refused, 1024)
 
+/* The start takes long, and got further: it may take as long again. At most one a second. */
+#define process_advances_FIELDS(F)
+/* The process ends, and is to be started again, as it was asked for: nothing failed. It exits with
+ * code 0 after this message. */
+#define process_again_FIELDS(F)
+
 #define PARENT_PROCESS_MESSAGES(M) \
   /* type name from allowed in next max fds kind */ \
   M(1, process_hello, IPC_LEFT, IPC_ANY, IPC_SAME, 2400, 0, IPC_SEND) \
@@ -82,7 +88,9 @@ enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
     0, IPC_SEND) \
   M(66, process_breach, IPC_RIGHT, 1 << PROCESS_RUNS | 1 << PROCESS_FAILS, IPC_SAME, 512, 0, \
     IPC_SEND) \
-  M(67, process_applied, IPC_RIGHT, 1 << PROCESS_RUNS, IPC_SAME, 2048, 0, IPC_SEND)
+  M(67, process_applied, IPC_RIGHT, 1 << PROCESS_RUNS, IPC_SAME, 2048, 0, IPC_SEND) \
+  M(68, process_advances, IPC_RIGHT, 1 << PROCESS_STARTS, IPC_SAME, 0, 0, IPC_SEND) \
+  M(69, process_again, IPC_RIGHT, 1 << PROCESS_RUNS, PROCESS_FAILS, 0, 0, IPC_SEND)
 
 PARENT_PROCESS_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_parent_process;

@@ -125,13 +125,20 @@ enum db_result db_space(struct db *db, struct db_space *ret);
 /* Moves used pages from the end of the database into free ones and cuts off up to `pages`, as a
  * transaction of its own. The file gets shorter when the log is moved home after that. */
 enum db_result db_shrink(struct db *db, unsigned pages);
+/* Who looks on at work that takes long: `advances` is called each time that it got further, from
+ * under db_compact(), and may use no database. NULL: nobody. */
+struct db_watch {
+  void (*advances)(void *arg);
+  void *arg;
+};
 /* Rewrites the database `name`, which nobody may have open, without free pages, with a map of its
  * pages, in pages of options->page_size: into `copy` beside it, which is synced and renamed. That
  * needs as much space on the disk as is in use. Whatever happens, `name` is the old file or the
- * new one, whole; a `copy` that is left behind is removed by the next call. `err` (may be NULL)
- * gets a sentence when the result is not DB_OK. */
+ * new one, whole; a `copy` that is left behind is removed by the next call. `watch` and
+ * `err` may be NULL; `err` gets a sentence when the result is not DB_OK. */
 enum db_result db_compact(struct disk *disk, const char *name, const char *copy,
-                          const struct db_options *options, struct buf *err);
+                          const struct db_options *options, const struct db_watch *watch,
+                          struct buf *err);
 
 /* Copies the database while it is in use, `pages` at a time, to the file `name` on `to`, which must
  * not exist. Call until it returns DB_OK: then the copy is durable; DB_ROW means there is more.

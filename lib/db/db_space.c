@@ -76,6 +76,7 @@ enum db_result db_cut_log(struct db *db) {
 struct compacting {
   struct disk *disk;
   const char *name, *copy;
+  const struct db_watch *watch;
   struct db *db;
   struct buf *err;
 };
@@ -116,11 +117,28 @@ static enum db_result leave_log(struct compacting *c) {
   return left ? sync_folder(c) : DB_BUSY;
 }
 
+/* Under the copying statement, after each so many steps of it, of which a row takes some five. */
+enum { STEPS_A_REPORT = 100 };
+
+static int on_steps(void *arg) {
+  const struct db_watch *w = arg;
+  w->advances(w->arg);
+  return 0;
+}
+
+static void be_watched(struct compacting *c, bool on) {
+  if (!c->watch || !c->watch->advances) return;
+  sqlite3_progress_handler(c->db->h, on ? STEPS_A_REPORT : 0, on ? on_steps : NULL,
+                           (void *)(uintptr_t)c->watch);
+}
+
 static enum db_result write_copy(struct compacting *c, unsigned page) {
   char sql[VFS_NAME_MAX + 100];
   snprintf(sql, sizeof sql, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA page_size=%u; VACUUM INTO '%s'",
            page ? page : DB_PAGE, c->copy);
+  be_watched(c, true);
   enum db_result r = db_exec(c->db, sql);
+  be_watched(c, false);
   return r == DB_OK ? sync_file(c->disk, c->copy) : r;
 }
 
@@ -141,8 +159,9 @@ static enum db_result rewrite(struct compacting *c, unsigned page) {
 }
 
 enum db_result db_compact(struct disk *disk, const char *name, const char *copy,
-                          const struct db_options *options, struct buf *err) {
-  struct compacting c = { .disk = disk, .name = name, .copy = copy, .err = err };
+                          const struct db_options *options, const struct db_watch *watch,
+                          struct buf *err) {
+  struct compacting c = { .disk = disk, .name = name, .copy = copy, .watch = watch, .err = err };
   enum db_result r = remove_copy(&c);
   if (r != DB_OK) return explain(&c, "an old copy can't be removed", r);
   r = db_open(disk, name, options, &c.db);

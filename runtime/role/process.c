@@ -14,6 +14,8 @@
 #include "runtime/role/process.h"
 
 #include "ipc/parent_process.h"
+#include "lib/base/num.h"
+#include "lib/base/sys.h"
 #include "runtime/role/limits.h"
 #include "runtime/sandbox/sandbox.h"
 
@@ -99,6 +101,39 @@ void process_fail(struct process *r, const char *fmt, ...) {
   send_to_parent(r, process_failed_type, buf_slice(&b));
   buf_free(&b);
   process_exit(r, 75);
+}
+
+void process_again(struct process *r, const char *fmt, ...) {
+  char text[1024];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  if (r->over) return;
+  log_print(&r->log, LOG_E_AGAIN, "%s", text);
+  send_to_parent(r, process_again_type, SLICE_NONE);
+  process_exit(r, 0);
+}
+
+#ifdef QASID_TEST_HOOKS
+/* The start is made slow: a second for each report, so many of them. */
+static void may_be_slow(void) {
+  static uint64_t left = UINT64_MAX;
+  const char *seconds = getenv("QASID_TEST_SLOW_START");
+  if (left == UINT64_MAX && !(seconds && num_parse(slice_str(seconds), 60, &left))) left = 0;
+  if (left) sleep(1), left--;
+}
+#else
+static void may_be_slow(void) {}
+#endif
+
+void process_advances(struct process *r) {
+  enum { EVERY_MS = 1000 };
+  uint64_t now = sys_mono_ms();
+  if (r->running || (r->advanced_ms && now - r->advanced_ms < EVERY_MS)) return;
+  r->advanced_ms = now;
+  send_to_parent(r, process_advances_type, SLICE_NONE);
+  may_be_slow();
 }
 
 void process_refused(struct process *r, enum log_event event, const char *fmt, ...) {

@@ -82,7 +82,8 @@ struct process {
   struct process_peer *peers;
   uint64_t descriptors; /* RLIMIT_NOFILE once it is confined; 0: none */
   bool running, stopping, over;
-  char refused[1024]; /* of the present reload; "" for nothing */
+  uint64_t advanced_ms; /* when the parent was last told that the start got further */
+  char refused[1024];   /* of the present reload; "" for nothing */
   int exit_code;
 };
 
@@ -91,6 +92,11 @@ int process_run(const struct role_ops *ops, void *arg);
 void process_exit(struct process *r, int code);
 /* Reports to the parent what is wrong, then ends the process with 75 (EX_TEMPFAIL). */
 void process_fail(struct process *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Logs what was asked for, then ends the process so that it is started again. */
+void process_again(struct process *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For a start() that takes long, as often as it likes: it got further. A start that reports nothing
+ * for role_row.ready_s is ended. */
+void process_advances(struct process *r);
 
 /* A part of the current reload cannot take effect, and the previous state stays: it is logged, and
  * reported to whoever requested the reload. */

@@ -203,6 +203,16 @@ struct proc *procs_accuse(struct parent *p, struct proc *accuser, enum role kind
   return NULL;
 }
 
+/* How long this one may take until it is ready, or says that it got further. */
+static uint64_t start_time(const struct proc *proc) {
+#ifdef QASID_TEST_HOOKS
+  const char *ms = getenv("QASID_TEST_START_MS");
+  uint64_t n;
+  if (ms && num_parse(slice_str(ms), 60000, &n)) return n;
+#endif
+  return role_rows[proc->kind].ready_s * 1000ull;
+}
+
 static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg, uint8_t state) {
   struct proc *proc = arg;
   struct parent *p = proc->parent;
@@ -240,6 +250,14 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
                 SLICE_ARG(m.text));
       parent_stop(p, 75);
     }
+    return true;
+  }
+  if (msg->type == process_advances_type) {
+    loop_timer_set(proc->restart, loop_now(p->loop) + start_time(proc));
+    return true;
+  }
+  if (msg->type == process_again_type) {
+    proc->renewed = true;
     return true;
   }
   struct process_breach m;
@@ -333,16 +351,6 @@ static bool make_process(struct proc *proc) {
   return proc->channel != NULL;
 }
 
-/* How long this one may take until it is ready. */
-static uint64_t start_time(const struct proc *proc) {
-#ifdef QASID_TEST_HOOKS
-  const char *ms = getenv("QASID_TEST_START_MS");
-  uint64_t n;
-  if (ms && num_parse(slice_str(ms), 60000, &n)) return n;
-#endif
-  return role_rows[proc->kind].ready_s * 1000ull;
-}
-
 void procs_start_one(struct proc *proc) {
   struct parent *p = proc->parent;
   proc->number = ++p->last_number;
@@ -371,7 +379,7 @@ static void restart(void *arg) {
   struct proc *proc = arg;
   if (proc->pid && proc->channel && !proc->ready)
     log_print(&proc->parent->log, LOG_E_START,
-              "%s-%u was not ready %ju ms after its start; it is ended and started again",
+              "%s-%u was not ready, nor got further, for %ju ms; it is ended and started again",
               role_name(proc->kind), proc->number, (uintmax_t)start_time(proc));
   /* or it closed its channel and lives on: nothing can be sent to it */
   if (proc->pid) kill(proc->pid, SIGKILL);

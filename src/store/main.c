@@ -147,7 +147,7 @@ static void stop_if_broken(struct store_process *s) {
 static void restart_if_asked(struct store_process *s) {
   if (!store_restarts(s->store) || s->process->over) return;
   drain(s);
-  process_fail(s->process, "the store starts again to compact its databases, as was asked for");
+  process_again(s->process, "the store starts again to compact its databases, as was asked for");
 }
 
 static void on_wake(void *arg, int ready) {
@@ -178,10 +178,12 @@ static bool start_threads(struct store_process *s, struct buf *err) {
   return true;
 }
 
+static void core_advances(void *arg) { process_advances(((struct store_process *)arg)->process); }
+
 static bool start(struct process *r, struct buf *err) {
   struct store_process *s = r->arg;
   const struct store_shell shell = { s,       core_send,    core_enqueue, core_set_state,
-                                     &r->log, core_wake_at, core_random };
+                                     &r->log, core_wake_at, core_random,  core_advances };
   int error = 0;
   s->process = r;
   s->later = (struct loop_later){ .fn = hand_over, .arg = s };

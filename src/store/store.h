@@ -48,6 +48,8 @@ struct store_shell {
   void (*wake_at)(void *arg, int64_t at_s);
   /* Octets that nobody can guess. */
   void (*random)(void *arg, void *to, size_t n);
+  /* store_new() takes long, and got further; may be NULL. */
+  void (*advances)(void *arg);
 };
 
 /* Mail in the queue is due. */

@@ -21,7 +21,7 @@ login() { "$qasid_bin" fetch --list --insecure --password-stdin "pop3s://alice%4
 touch "$dir/hang/pop3d"
 serve
 ok "the server is ready although pop3d hung at first" test ! -e "$dir/hang/pop3d"
-ok "the log says which process it was" grep -E 'event=start .*pop3d-[0-9]+ was not ready 3000 ms after its start' "$dir/log"
+ok "the log says which process it was" grep -E 'event=start .*pop3d-[0-9]+ was not ready, nor got further, for 3000 ms' "$dir/log"
 ok "logins work" login
 
 for process in auth store; do
@@ -38,4 +38,16 @@ stop
 ok "a stop does not wait for what is not ready" test "$(grep -c 'event=start .*store-[0-9]* was not ready' "$dir/log")" = 1
 serve
 ok "and the next start is as any" login
+
+# A start that takes twice the time, but gets further.
+stop
+mv "$dir/log" "$dir/log.before"
+export QASID_TEST_SLOW_START=6
+serve
+begin=$SECONDS
+ok "a start that takes longer than is allowed, but gets further, is not ended" q compact
+ok "it did take longer" test $((SECONDS - begin)) -ge 5
+ok "the store was rewritten" is "$(q status | awk '$1 == "compacted" { print $2 }')" 1
+ok "the log says that the store starts again, as it was asked to" grep -E 'event=again ' "$dir/log"
+ok "and nothing of a failure" no grep -E 'event=(failed|process-died|compact-failed|start) ' "$dir/log"
 finish

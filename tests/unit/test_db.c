@@ -312,6 +312,8 @@ static void free_pages_go_back(void **state) {
 
 static const struct db_options tight = { .page_size = 4096, .cache_kib = 2048 };
 
+static void count_report(void *arg) { ++*(unsigned *)arg; }
+
 /* A database rewritten: smaller, in other pages, and its next free ones go back. */
 static void compacted(void **state) {
   struct fixture *f = *state;
@@ -323,13 +325,18 @@ static void compacted(void **state) {
   must(db_exec(f->db, "PRAGMA auto_vacuum=NONE; VACUUM")); /* as earlier versions made it */
   must(db_space(f->db, &space));
   assert_false(space.shrinks);
+  must(db_exec(f->db, "CREATE TABLE many (v INTEGER); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                      "SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO many SELECT i FROM n"));
   must(db_exec(f->db,
                "CREATE TABLE u (v BLOB); INSERT INTO u VALUES (zeroblob(100000)); DELETE FROM u"));
   must(db_shrink(f->db, 5));
   must(db_checkpoint(f->db, true));
   db_close(&f->db);
   int64_t before = file_size(f);
-  must(db_compact(f->d, "test.db", "copy.db", &tight, &err));
+  unsigned reports = 0;
+  const struct db_watch watch = { count_report, &reports };
+  must(db_compact(f->d, "test.db", "copy.db", &tight, &watch, &err));
+  assert_in_range(reports, 10, 10000); /* of 1,000 rows */
   assert_in_range(file_size(f), 100000, before - 90000);
   assert_int_equal(f->d->ops->exists(f->d, "copy.db"), 0);
   must(db_open(f->d, "test.db", &tight, &f->db));
@@ -360,7 +367,7 @@ static void not_compacted(void **state) {
   assert_int_equal(f->d->ops->open(f->d, "bad.db", DISK_WRITE, &file), 0);
   assert_int_equal(f->d->ops->write(file, SLICE("not a database, but long enough"), 0), 0);
   f->d->ops->close(&file);
-  assert_int_equal(db_compact(f->d, "bad.db", "copy.db", &tight, &err), DB_CORRUPT);
+  assert_int_equal(db_compact(f->d, "bad.db", "copy.db", &tight, NULL, &err), DB_CORRUPT);
   assert_non_null(strstr(buf_cstr(&err), "can't be opened"));
   assert_int_equal(f->d->ops->exists(f->d, "copy.db"), 0);
   assert_int_equal(f->d->ops->exists(f->d, "bad.db"), 1);

@@ -253,7 +253,7 @@ static void give_back(struct run *r) {
     if (!go_on(r, transaction(r, t))) return;
   if (!go_on(r, shrink(r)) || !go_on(r, transaction(r, 7))) return;
   close_all(r);
-  if (!go_on(r, db_compact(r->disk, "t.db", "t.copy", &wider, NULL)) || !open_all(r)) return;
+  if (!go_on(r, db_compact(r->disk, "t.db", "t.copy", &wider, NULL, NULL)) || !open_all(r)) return;
   if (!go_on(r, transaction(r, 8)) || !go_on(r, db_checkpoint(r->db, false))) return;
 }
 

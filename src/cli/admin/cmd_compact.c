@@ -6,11 +6,10 @@
 #include <time.h>
 
 #include "lib/base/num.h"
-#include "lib/base/sys.h"
 #include "src/cli/admin/commands.h"
 #include "src/cli/link/ask.h"
 
-enum { WAIT_MS = 960 * 1000, LOOK_MS = 200 }; /* the parent ends a start of more than 900 s */
+enum { LOOK_MS = 200 };
 
 static uint64_t fact(const struct table *t, const char *name) {
   uint64_t n = 0;
@@ -20,10 +19,14 @@ static uint64_t fact(const struct table *t, const char *name) {
   return n;
 }
 
-/* The store's facts, once it has started again. False: it is not there, or is the old one. */
-static bool is_back(struct cli *c, struct table *t) {
+enum back { BACK, NOT_YET, NO_SERVER };
+
+/* The store's facts, once it has started again. NOT_YET: it is not there (*gone), or is the old
+ * one. */
+static enum back is_back(struct cli *c, struct table *t, bool *gone) {
   const struct slice words[] = { SLICE("status") };
   int code;
+  if (!link_probe(c)) return NO_SERVER;
   table_init(t);
   struct cli_link *l = link_open(c, ROLE_STORE, 0, &code);
   struct link_reply reply = { .event = LINK_LOST };
@@ -34,16 +37,20 @@ static bool is_back(struct cli *c, struct table *t) {
     else if (reply.event == LINK_ROW)
       table_add(t, reply.data);
   link_free(&l);
-  if (reply.event == LINK_DONE && reply.code == CLI_OK && fact(t, "compacted")) return true;
+  bool answered = reply.event == LINK_DONE && reply.code == CLI_OK;
+  if (answered && (*gone || fact(t, "compacted"))) return BACK;
+  *gone |= !answered;
   table_free(t);
-  return false;
+  return NOT_YET;
 }
 
+/* As long as it takes: the parent ends a store that gets no further, and the next one is back. */
 static bool wait_for_it(struct cli *c, struct table *t) {
   const struct timespec pause = { 0, LOOK_MS * 1000000L };
-  for (uint64_t end = sys_mono_ms() + WAIT_MS; sys_mono_ms() < end; nanosleep(&pause, NULL))
-    if (is_back(c, t)) return true;
-  return false;
+  bool gone = false;
+  enum back back;
+  while ((back = is_back(c, t, &gone)) == NOT_YET) nanosleep(&pause, NULL);
+  return back == BACK;
 }
 
 static int report(const struct table *t, uint64_t before) {
@@ -68,7 +75,8 @@ int cmd_compact(struct cli *c) {
             fact(&before, "database-used") >> 20, fact(&before, "database-octets") >> 20);
     bool back = wait_for_it(c, &after);
     code = back ? report(&after, fact(&before, "database-octets"))
-                : cli_fail(CLI_EXIT_TEMPORARY, "the store did not come back; its log says why");
+                : cli_fail(CLI_EXIT_TEMPORARY,
+                           "the server ended before the store was back; its log says why");
     if (back) table_free(&after);
   }
   table_free(&before);

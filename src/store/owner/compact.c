@@ -49,7 +49,8 @@ static bool rewrite(struct store *s, const char *name) {
   int there = s->disk->ops->exists(s->disk, name);
   if (there <= 0) return there == 0;
   buf_init(&err, 1000);
-  enum db_result r = db_compact(s->disk, name, COPY, &options, &err);
+  const struct db_watch watch = { s->shell.advances, s->shell.arg };
+  enum db_result r = db_compact(s->disk, name, COPY, &options, &watch, &err);
   if (r != DB_OK) report(s, name, &err);
   buf_free(&err);
   return r != DB_IOERR;
