@@ -210,13 +210,6 @@ static const char *wrong_source(struct slice text) {
          "meant";
 }
 
-static struct slice word_of(struct slice *line) {
-  struct slice word;
-  do word = slice_split(line, ' ');
-  while (!word.n && line->p);
-  return word;
-}
-
 /* "HOST", "HOST:PORT", "[HOST]:PORT", "srv:SERVICE:PORT"; the sender says what they stand for. */
 static bool is_route_host(struct slice text) {
   bool service = slice_starts(text, SLICE("srv:"));
@@ -228,21 +221,31 @@ static bool is_route_host(struct slice text) {
   return port && text.n && text.n < 256 && (!service || text.p[0] == '_');
 }
 
-/* "DESTINATION HOST [tls=…] [lmtp]" */
+/* An account's address, a domain, or a domain after a dot. */
+static bool is_route_selector(struct slice text) {
+  struct slice value;
+  switch (conf_route_by(text, &value)) {
+  case CONF_ROUTE_ACCOUNT: return slice_rfind(value, '@') > 0 && value.p[value.n - 1] != '@';
+  case CONF_ROUTE_SENDER: return value.n && slice_find(value, '@') < 0 && value.p[0] != '.';
+  default: return value.n > 0;
+  }
+}
+
+/* "WHICH HOST [tls=…] [login=USER] [lmtp]" */
 static const char *wrong_route(struct slice text) {
   static const char *const words[] = { "tls=opportunistic", "tls=required", "tls=verified",
                                        "tls=none",          "tls=implicit", "lmtp" };
-  struct slice pattern = word_of(&text), host = word_of(&text);
-  bool good = pattern.n && is_route_host(host);
+  struct slice which = conf_route_word(&text), host = conf_route_word(&text);
+  bool good = is_route_selector(which) && is_route_host(host);
   while (good && text.p) {
-    struct slice word = word_of(&text);
-    good = !word.n;
+    struct slice word = conf_route_word(&text);
+    good = !word.n || (slice_starts(word, SLICE("login=")) && word.n > sizeof "login=" - 1);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
       good |= slice_eq(word, slice_str(words[i]));
   }
   if (good) return NULL;
-  return "is not a route; \"DESTINATION HOST[:PORT] "
-         "[tls=opportunistic|required|verified|none|implicit] "
+  return "is not a route; \"DOMAIN|.DOMAIN|account:ADDRESS|from:DOMAIN|* HOST[:PORT] "
+         "[tls=opportunistic|required|verified|none|implicit] [login=USER] "
          "[lmtp]\" is meant, such as \"* smtp.example.net:587\"";
 }
 
@@ -396,6 +399,21 @@ static void check_collect_ports(struct conf_read *r, const struct conf *c) {
                    c->collect_ports.items[i]);
 }
 
+/* Two lines for the same mail: nobody could say which one counts. */
+static void check_routes(struct conf_read *r, const struct conf *c) {
+  for (size_t i = 0; i < c->routes.count; i++) {
+    size_t first = conf_route_double(&c->routes, i);
+    if (!c->route_passwords[0] && conf_route_login(slice_str(c->routes.items[i])).n)
+      conf_mistake(r, line_of(r, "routes"), "routes",
+                   "no. %zu (\"%s\") names a login, and there is no file of route_passwords", i + 1,
+                   c->routes.items[i]);
+    if (first)
+      conf_mistake(r, line_of(r, "routes"), "routes",
+                   "no. %zu (\"%s\") is for the same mail as no. %zu (\"%s\")", i + 1,
+                   c->routes.items[i], first, c->routes.items[first - 1]);
+  }
+}
+
 void conf_check_whole(struct conf_read *r, const struct conf *c) {
   if (c->tls_keys.count != c->tls_certificates.count)
     conf_mistake(
@@ -413,5 +431,6 @@ void conf_check_whole(struct conf_read *r, const struct conf *c) {
         r, line_of(r, "oauth_keys"), "oauth_keys",
         "needs oauth_issuer and oauth_audience: else anybody's token for anything would do");
   check_collect_ports(r, c);
+  check_routes(r, c);
   check_listeners(r, c);
 }

@@ -101,14 +101,44 @@ bool conf_is_network(struct slice text);
  * `ret_host` is without brackets. */
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);
 
-/* The file of route_passwords: lines "HOST USER PASSWORD", empty ones, and comments ("#"). Takes
- * the next login off `*rest`. False: there is none. `*line` counts lines; `*ret_good` false: it is
- * malformed. */
+/* --- routes.c: the option `routes` --- */
+enum conf_route_by {
+  CONF_ROUTE_ANY,
+  CONF_ROUTE_SENDER,
+  CONF_ROUTE_ACCOUNT,
+  CONF_ROUTE_BELOW,
+  CONF_ROUTE_DOMAIN
+};
+/* The next word off a line. */
+struct slice conf_route_word(struct slice *line);
+/* What the first word of a line selects by, and the name in it. */
+enum conf_route_by conf_route_by(struct slice selector, struct slice *ret_value);
+/* Mail to be sent: its destination's domain, folded; whose routes it may take: the account that
+ * submitted it and the domain of its sender. Empty: none. */
+struct conf_route_asked {
+  struct slice destination, account, sender;
+};
+/* The line that decides, from 1; 0: none. */
+size_t conf_route_find(const struct conf_list *routes, const struct conf_route_asked *q);
+/* The selector of that line where it is one of accounts or senders: such mail is a destination of
+ * its own. Else empty. */
+struct slice conf_route_sender(const struct conf_list *routes, const struct conf_route_asked *q);
+/* The user of its word "login=USER"; no text: it has none. */
+struct slice conf_route_login(struct slice line);
+/* An earlier line with the selector of the one at `place` (from 0), from 1; 0: there is none. */
+size_t conf_route_double(const struct conf_list *routes, size_t place);
+
+/* The file of route_passwords: lines "HOST USER PASSWORD", empty ones, and comments ("#"). */
 struct conf_login {
   struct slice host, user, password;
 };
-bool conf_login_next(struct slice *rest, unsigned *line, struct conf_login *ret, bool *ret_good);
-/* False: a line is malformed, or its host is not in `routes`: one sentence for each in `err`. */
+/* Whose login a route takes: that of its host with the user that it names; where it names none, the
+ * one of its host that no route names. False: it names one that the file does not have. *ret: no
+ * host, without a login. */
+bool conf_login_for(const struct conf *c, struct slice file, struct slice host, struct slice user,
+                    struct conf_login *ret);
+/* False: a line is malformed or doubled, its host is not in `routes`, it is not said which route
+ * takes it, or a route names a login that is missing: one sentence for each in `err`. */
 bool conf_check_logins(const struct conf *c, struct slice file, struct buf *err);
 
 /* The edit distance: how many letters one word has to change, lose or gain to become the other;

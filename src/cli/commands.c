@@ -181,7 +181,8 @@ static const struct cmd_option lookup_options[] = {
   { NULL, NULL, NULL },
 };
 static const struct cmd_option plan_options[] = {
-  { "from", "ADDRESS", "The envelope's sender. Else nobody (<>)." },
+  { "from", "ADDRESS", "The envelope's sender. Else the account's address, else nobody (<>)." },
+  { "account", "ADDRESS", "The account that submits it. Else nobody who has logged in." },
   { "probe", NULL,
     "Connect to the servers, in their order, and ask them: EHLO, STARTTLS, MAIL, RCPT, never "
     "DATA." },

@@ -244,6 +244,8 @@ static void plan_begin(void *arg, const struct admin_command *c) {
   struct sender *s = arg;
   uint32_t number = c->to.number;
   struct slice destination = c->args[0];
+  const struct conf_route_asked asked = { destination, c->count > 1 ? c->args[1] : SLICE_NONE,
+                                          c->count > 2 ? c->args[2] : SLICE_NONE };
   struct plan *p = NULL;
   if (!destination.n || destination.n > SEND_DESTINATION_MAX)
     admin_done(s, number, CLI_USAGE, "a domain is meant");
@@ -255,9 +257,10 @@ static void plan_begin(void *arg, const struct admin_command *c) {
   s->plans = p;
   s->plan_count++;
   admin_answer_columns(&c->to, "step name state what host port tls source hello");
-  if (!route_for(s, destination, &p->route)) {
+  if (!route_for(s, &asked, &p->route)) {
     plan_put(p, &(struct plan_line){ .step = "route", .name = p->name, .state = "wrong" },
-             "the option routes has a wrong line for this destination: its mail waits");
+             "the option routes has a wrong line for this mail, or one with a login that "
+             "route_passwords does not have: it waits");
     admin_done(s, number, CLI_OK, "");
     plan_free(s, &s->plans);
     return;
@@ -304,8 +307,10 @@ static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct 
                          struct slice word) {
   struct route r;
   if (slice_eq(word, address) || slice_caseeq(word, slice_str(t->lane))) return true;
-  const struct lane *l =
-      slice_find(word, ':') < 0 && route_for(s, word, &r) ? lane_for(s, &r, word) : NULL;
+  const struct lane *l = slice_find(word, ':') < 0 &&
+                                 route_for(s, &(struct conf_route_asked){ .destination = word }, &r)
+                             ? lane_for(s, &r, word)
+                             : NULL;
   for (size_t i = 0; l && i < l->hosts.count; i++)
     if (sender_no_tls(s, &l->hosts.addresses[i].at) == t) return true;
   return l && strcmp(l->name, t->lane) == 0;
@@ -377,7 +382,7 @@ static void sender_status(void *arg, const struct admin_command *c) {
 /* --- the commands --- */
 
 static const struct admin_row rows[] = {
-  { "plan", "DOMAIN", 1, 1, plan_begin },
+  { "plan", "DOMAIN [ACCOUNT SENDER-DOMAIN]", 1, 3, plan_begin },
   { "status", "", 0, 0, sender_status },
   { "tls", "[ADDRESS|DOMAIN …]", 0, ADMIN_ARGS_MAX, tls_memory },
 };

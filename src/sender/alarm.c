@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /* Routes whose server refuses our login: `status` tells them, the log at most once a minute each
  * with the number of times, and the postmaster is told by store. A login that succeeds ends it.
- * Invariant: a route has one place; beyond ALARMS_MAX of them the others are in the log of their
+ * Invariant: a server and login have one place; beyond ALARMS_MAX of them the others are in the log of their
  * messages only. */
 #include <stdio.h>
 #include <string.h>
 
 #include "src/sender/sender.h"
 
-static struct login_alarm *find(struct sender *s, const char *lane) {
+static struct login_alarm *find(struct sender *s, const struct lane *l) {
   struct login_alarm *place = NULL;
   for (size_t i = 0; i < ALARMS_MAX; i++) {
-    if (strcmp(s->alarms[i].lane, lane) == 0) return &s->alarms[i];
-    if (!place && !s->alarms[i].lane[0]) place = &s->alarms[i];
+    struct login_alarm *a = &s->alarms[i];
+    if (strcmp(a->lane, l->name) == 0 &&
+        slice_eq(slice_str(a->user), slice_first(l->route.user, sizeof a->user - 1)))
+      return a;
+    if (!place && !a->lane[0]) place = a;
   }
   return place;
 }
@@ -31,7 +34,8 @@ static void send_to_store(struct sender *s, const struct link *k, const struct l
 static void say(struct sender *s, const struct link *k, const struct login_alarm *a) {
   uint64_t times;
   struct log_line l;
-  if (!seldom_due(&s->refusals, slice_hash(slice_str(a->lane)), loop_now(s->process->loop), &times))
+  if (!seldom_due(&s->refusals, slice_hash(slice_str(a->lane)) ^ slice_hash(slice_str(a->user)),
+                  loop_now(s->process->loop), &times))
     return;
   log_open(&l, &s->process->log, LOG_E_LOGIN_REFUSED);
   log_cstr(&l, LOG_F_HOST, a->lane);
@@ -46,7 +50,7 @@ void alarm_login(const struct link *k) {
   struct sender *s = k->lane->sender;
   const struct smtp_client *c = k->client;
   if (!k->lane->route.user.n) return;
-  struct login_alarm *a = find(s, k->lane->name);
+  struct login_alarm *a = find(s, k->lane);
   bool refused = c->end == SMTP_END_LOGIN_WRONG || c->end == SMTP_END_NO_MECHANISM ||
                  c->end == SMTP_END_UNPROVEN;
   if (a && c->ready) a->lane[0] = 0;
@@ -54,6 +58,8 @@ void alarm_login(const struct link *k) {
   if (!a->lane[0]) {
     *a = (struct login_alarm){ 0 };
     snprintf(a->lane, sizeof a->lane, "%s", k->lane->name);
+    snprintf(a->user, sizeof a->user, "%.*s",
+             SLICE_ARG(slice_first(k->lane->route.user, sizeof a->user - 1)));
   }
   int n = c->last.code ? snprintf(a->words, sizeof a->words, "%u ", c->last.code) : 0;
   struct slice text = buf_slice(&c->last.text);
@@ -65,7 +71,7 @@ void alarm_login(const struct link *k) {
 }
 
 void alarm_status(const struct sender *s, const struct admin_command *c) {
-  char meaning[SEND_DESTINATION_MAX + WHY_MAX + 80];
+  char meaning[SEND_DESTINATION_MAX + 256 + WHY_MAX + 80];
   size_t count = 0;
   for (size_t i = 0; i < ALARMS_MAX; i++) count += s->alarms[i].lane[0] != 0;
   if (!count)
@@ -74,8 +80,8 @@ void alarm_status(const struct sender *s, const struct admin_command *c) {
   for (size_t i = 0; i < ALARMS_MAX; i++) {
     if (!s->alarms[i].lane[0]) continue;
     snprintf(meaning, sizeof meaning,
-             "%s refuses the login of route_passwords, mail for it waits: %s", s->alarms[i].lane,
-             s->alarms[i].words);
+             "%s refuses the login %s of route_passwords, mail for it waits: %s", s->alarms[i].lane,
+             s->alarms[i].user, s->alarms[i].words);
     admin_answer_counter(&c->to, s->process->name, "login-refused", 1, meaning);
   }
 }

@@ -3,7 +3,8 @@
  *
  *   WAITS_FOR_DNS → ASKS → READY ⇄ (links) → at rest → freed
  *
- * Letters for destinations that one route sends to the same host share a lane. The number of its
+ * Letters whose routes are the same share a lane: the same host, TLS and login. So a connection never
+ * carries mail of others than those whose route has its login. The number of its
  * connections grows with deliveries and shrinks with failures; a lane whose servers cannot be
  * reached returns all its letters at once, so that they take no place from others. */
 #include <stdio.h>
@@ -25,9 +26,9 @@ void lane_put_name(const struct route *r, struct slice destination,
     snprintf(to, SEND_DESTINATION_MAX + 1, "[%.240s]:%u", r->srv[0] ? r->srv : r->host, r->port);
 }
 
-static struct lane *find(const struct sender *s, const char *name) {
+static struct lane *find(const struct sender *s, const char *name, const struct route *r) {
   struct lane *l = map_ptr(&s->lanes, slice_hash(slice_str(name)));
-  while (l && strcmp(l->name, name) != 0) l = l->next;
+  while (l && (strcmp(l->name, name) != 0 || !route_is_same(&l->route, r))) l = l->next;
   return l;
 }
 
@@ -35,7 +36,7 @@ const struct lane *lane_for(const struct sender *s, const struct route *r,
                             struct slice destination) {
   char name[SEND_DESTINATION_MAX + 1];
   lane_put_name(r, destination, name);
-  return find(s, name);
+  return find(s, name, r);
 }
 
 static struct lane *lane_new(struct sender *s, const char *name, const struct route *r) {
@@ -384,18 +385,18 @@ static bool is_stale(const struct lane *l) {
          loop_now(l->sender->process->loop) - l->found_ms >= LANE_HOSTS_MS;
 }
 
-void lane_take(struct sender *s, struct letter *x, struct slice destination) {
+void lane_take(struct sender *s, struct letter *x) {
   static const uint8_t config[3] = { 4, 3, 5 }; /* RFC 3463 §3.4: system incorrectly configured */
   char name[SEND_DESTINATION_MAX + 1];
   struct route r;
-  if (!route_for(s, destination, &r)) {
+  if (!route_for(s, &x->way, &r)) {
     letter_decide(x, SEND_TEMPORARY, SMTP_STAGE_CONNECT, 0, config,
-                  SLICE("the option routes has a wrong line for this destination"));
+                  SLICE("the option routes has a wrong line for this mail"));
     letter_report(x);
     return;
   }
-  lane_put_name(&r, destination, name);
-  struct lane *l = find(s, name);
+  lane_put_name(&r, x->way.destination, name);
+  struct lane *l = find(s, name, &r);
   bool fresh = !l;
   if (fresh) l = lane_new(s, name, &r);
   if (!l) {

@@ -44,7 +44,8 @@ static bool take(struct letter *l, const struct send_letter *m, size_t count) {
   l->doubts = m->doubts;
   return l->rcpts && l->rows && l->replied && l->undecided && take_rcpts(l, e->rcpts) &&
          copy(l, m->id, &l->id) && copy(l, m->octets, &l->first) &&
-         copy(l, m->destination, &l->destination) && copy(l, m->signer, &l->signer) &&
+         copy(l, m->destination, &l->way.destination) && copy(l, m->account, &l->way.account) &&
+         copy(l, m->sender, &l->way.sender) && copy(l, m->signer, &l->signer) &&
          copy(l, e->return_path, &l->smtp.return_path) && copy(l, e->envid, &l->smtp.envid);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* The option `routes`: where mail for a destination goes, when not by its own MX records.
  *
- *   "DESTINATION HOST[:PORT] [tls=opportunistic|required|verified|none|implicit] [lmtp]"
+ *   "WHICH HOST[:PORT] [tls=opportunistic|required|verified|none|implicit] [login=USER] [lmtp]"
  *
- * DESTINATION is a domain, ".domain" for all below it, or "*". The first line that fits counts.
+ * conf/routes.c has what WHICH may be, and which of several lines decides.
  * HOST in brackets is an address or a name whose MX records are not looked at; "direct" stands for
  * the destination's own. "srv:_submission._tcp.example.org[:PORT]": the servers that the SRV
  * records of that service name (RFC 2782), at this port. A record with another port is passed over:
@@ -18,26 +18,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/num.h"
 
 enum { CREDENTIALS_MAX = 64 * 1024 };
-
-static bool fits(struct slice pattern, struct slice destination) {
-  if (slice_eq(pattern, SLICE("*"))) return true;
-  if (slice_at(pattern, 0) != '.') return slice_caseeq(pattern, destination);
-  return destination.n > pattern.n &&
-         slice_caseeq(slice_from(destination, destination.n - pattern.n), pattern);
-}
-
-static struct slice next_word(struct slice *line) {
-  struct slice word;
-  do word = slice_split(line, ' ');
-  while (!word.n && line->p);
-  return word;
-}
 
 /* "_submission._tcp.example.org": the usual port of the service, and its domain. */
 static bool take_service(struct route *r, struct slice text) {
@@ -101,6 +88,7 @@ static bool take_word(struct route *r, struct slice word) {
                 { "tls=none", ROUTE_NO_TLS, false, false },
                 { "tls=implicit", ROUTE_VERIFIED, true, false },
                 { "lmtp", ROUTE_NO_TLS, false, true } };
+  if (slice_starts(word, SLICE("login="))) return true; /* find_login() */
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     if (!slice_eq(word, slice_str(words[i].word))) continue;
     if (words[i].lmtp) {
@@ -117,47 +105,50 @@ static bool take_word(struct route *r, struct slice word) {
 static bool parse_line(struct slice line, uint16_t usual, struct slice *ret_pattern,
                        struct route *ret) {
   *ret = (struct route){ .port = usual };
-  *ret_pattern = next_word(&line);
-  struct slice host = next_word(&line);
+  *ret_pattern = conf_route_word(&line);
+  struct slice host = conf_route_word(&line);
   if (!ret_pattern->n || !host.n) return false;
   ret->direct = slice_eq(host, SLICE("direct"));
   if (!ret->direct && !take_host(ret, host, usual)) return false;
   while (line.p) {
-    struct slice word = next_word(&line);
+    struct slice word = conf_route_word(&line);
     if (word.n && !take_word(ret, word)) return false;
   }
   return true;
 }
 
-/* A login for that host: over TLS with a verified name only. */
-static void find_login(const struct sender *s, struct route *r) {
-  struct slice rest = buf_slice(&s->credentials.file);
+/* A login is used over TLS with a verified name only. False: the route names one that is not there:
+ * its mail waits, and does not go without. */
+static bool find_login(const struct sender *s, struct slice line, struct route *r) {
   struct conf_login l;
-  unsigned line = 0;
-  bool good;
-  while (conf_login_next(&rest, &line, &l, &good)) {
-    if (!good || !slice_caseeq(l.host, slice_str(r->host))) continue;
-    r->user = l.user;
-    r->secret = l.password;
-    r->tls = ROUTE_VERIFIED;
-    return;
-  }
+  bool found = conf_login_for(s->process->conf, buf_slice(&s->credentials.file), slice_str(r->host),
+                              conf_route_login(line), &l);
+  if (!found || !l.host.n) return found;
+  r->user = l.user;
+  r->secret = l.password;
+  r->tls = ROUTE_VERIFIED;
+  return true;
 }
 
-bool route_for(const struct sender *s, struct slice destination, struct route *ret) {
+bool route_for(const struct sender *s, const struct conf_route_asked *q, struct route *ret) {
   const struct conf *c = s->process->conf;
   uint16_t usual = (uint16_t)c->remote_port;
-  for (size_t i = 0; i < c->routes.count; i++) {
-    struct slice pattern;
-    bool fine = parse_line(slice_str(c->routes.items[i]), usual, &pattern, ret);
-    if (!pattern.n || !fits(pattern, destination)) continue;
-    if (!fine) return false;
-    ret->line = i + 1;
-    if (!ret->direct) find_login(s, ret);
+  struct slice which;
+  size_t line = conf_route_find(&c->routes, q);
+  if (!line) {
+    *ret = (struct route){ .direct = true, .port = usual };
     return true;
   }
-  *ret = (struct route){ .direct = true, .port = usual };
-  return true;
+  struct slice text = slice_str(c->routes.items[line - 1]);
+  if (!parse_line(text, usual, &which, ret)) return false;
+  ret->line = line;
+  return ret->direct || find_login(s, text, ret);
+}
+
+bool route_is_same(const struct route *a, const struct route *b) {
+  return a->direct == b->direct && strcmp(a->host, b->host) == 0 && strcmp(a->srv, b->srv) == 0 &&
+         a->port == b->port && a->tls == b->tls && a->implicit_tls == b->implicit_tls &&
+         a->lmtp == b->lmtp && slice_eq(a->user, b->user) && slice_eq(a->secret, b->secret);
 }
 
 const char *route_tls_word(const struct route *r) {
@@ -184,10 +175,10 @@ void route_put(const struct route *r, const struct conf *c, struct buf *out) {
     buf_printf(out, "by the SRV records of %s, certificate for %s,", r->srv, r->host);
   else
     buf_put_str(out, r->host);
-  buf_printf(out, " port %u%s%s", r->port, r->lmtp ? ", by LMTP" : "",
-             r->user.n ? ", with a login" : "");
+  buf_printf(out, " port %u%s", r->port, r->lmtp ? ", by LMTP" : "");
+  if (r->user.n) buf_printf(out, ", as %.*s", SLICE_ARG(slice_first(r->user, 255)));
   if (r->line && r->line <= c->routes.count)
-    buf_printf(out, ", by \"%s\"", c->routes.items[r->line - 1]);
+    buf_printf(out, ", by \"%s\" (no. %zu of routes)", c->routes.items[r->line - 1], r->line);
 }
 
 void route_ports(struct process *r) {

@@ -6,7 +6,7 @@
  *   store ──letter──► sign ──► lane ──► link ──verdicts──► result ──► store
  *
  *   sign   body hash here, signature from keys (sign.c)
- *   lane   one for each next hop; asks the resolver for its hosts (lane.c, hosts.c)
+ *   lane   one for each next hop and login; asks the resolver for its hosts (lane.c, hosts.c)
  *   link   one connection, by runtime/dial and mail/smtp/client (link.c)
  *
  * Invariants:
@@ -82,11 +82,12 @@ struct letter {
   struct link *link; /* whose session has it */
   uint64_t tag;
   struct arena memory;
-  struct slice id, destination, signer;
-  struct slice first;      /* the octets that came with it */
-  struct slice prefix;     /* our fields in front of them; smtp.size counts them too */
-  struct signing *signing; /* until it is signed, or known not to be; then NULL */
-  uint64_t size;           /* of the message as store has it; smtp.size: of what is sent */
+  struct slice id, signer;
+  struct conf_route_asked way; /* its destination, and whose routes it may take */
+  struct slice first;          /* the octets that came with it */
+  struct slice prefix;         /* our fields in front of them; smtp.size counts them too */
+  struct signing *signing;     /* until it is signed, or known not to be; then NULL */
+  uint64_t size;               /* of the message as store has it; smtp.size: of what is sent */
   /* octets of it, behind those of the prefix, that were given to the session or its converter */
   uint64_t at;
   struct buf chunk;           /* more of them, from store */
@@ -192,8 +193,11 @@ struct route {
 struct credentials {
   struct buf file; /* lines "HOST USER PASSWORD" */
 };
-/* False: a line of `routes` is wrong (check-config says which); the destination's mail waits. */
-bool route_for(const struct sender *s, struct slice destination, struct route *ret);
+/* False: a line of `routes` is wrong, or names a login that is missing (check-config says which);
+ * the mail waits. */
+bool route_for(const struct sender *s, const struct conf_route_asked *q, struct route *ret);
+/* Mail by the one may use the connections of the other: same server, same TLS, same login. */
+bool route_is_same(const struct route *a, const struct route *b);
 /* What DNS is asked for, and whom about, for mail of that lane. */
 enum dns_kind route_question(const struct route *r, const char *lane, const char **ret_name);
 /* The name that the server's certificate must be for, when the server is `host`. */
@@ -283,7 +287,7 @@ struct lane {
 };
 
 /* Takes the letter. */
-void lane_take(struct sender *s, struct letter *l, struct slice destination);
+void lane_take(struct sender *s, struct letter *l);
 void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a);
 /* The next letter for a link of it, or NULL. */
 struct letter *lane_next(struct link *k);
@@ -393,6 +397,7 @@ void source_put(const struct source *x, struct buf *out);
 /* --- alarm.c: routes whose login is refused --- */
 enum { ALARMS_MAX = 32 };
 struct login_alarm {
+  char user[256];
   char lane[SEND_DESTINATION_MAX + 1]; /* "[host]:port"; "": a free place */
   char words[WHY_MAX];
 };

@@ -79,7 +79,7 @@ static void go_on(struct letter *l) {
   if (s->ending)
     letter_return(l);
   else
-    lane_take(s, l, l->destination);
+    lane_take(s, l);
 }
 
 static void unsigned_then(struct letter *l, const char *why) {
@@ -327,7 +327,7 @@ void sign_begin(struct letter *l) {
   if (l->signer.n)
     begin(l, false);
   else
-    lane_take(l->sender, l, l->destination);
+    lane_take(l->sender, l);
 }
 
 void sign_convert(struct letter *l) {

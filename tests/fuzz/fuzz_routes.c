@@ -41,7 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < sizeof destinations / sizeof *destinations; i++) {
       struct route r;
       char name[SEND_DESTINATION_MAX + 1];
-      if (!route_for(s, slice_str(destinations[i]), &r)) continue;
+      const struct conf_route_asked asked = { slice_str(destinations[i]), SLICE("a@example.org"),
+                                              SLICE("example.net") };
+      if (!route_for(s, &asked, &r)) continue;
       look(&r);
       lane_put_name(&r, slice_str(destinations[i]), name);
       route_put(&r, c, &err);

@@ -186,6 +186,11 @@ static void mistakes_of_value(void **state) {
     { "routes = { \"a.example direct\", \".b.example [::1]:25 lmtp\", \"* h.example tls=none\" }\n",
       NULL },
     { "routes = { \"* srv:_submission._tcp.example.net:2587  tls=verified\" }\n", NULL },
+    { "routes = { \"account:alice h.example\" }\n", "is not a route" },
+    { "routes = { \"from:a@b.example h.example\" }\n", "is not a route" },
+    { "routes = { \"from: h.example\" }\n", "is not a route" },
+    { "routes = { \"account:a@b.example h.example\", \"from:b.example direct\" }\n", NULL },
+    { "routes = { \"* h.example login=\" }\n", "is not a route" },
     { "source_addresses = { \"mail.example.org\" }\n", "is not an address with a name" },
     { "source_addresses = { \"192.0.2.1 a..b\" }\n", "is not an address with a name" },
     { "source_addresses = { \"192.0.2.1 a.example\", \"2001:db8::1\" }\n", NULL },
@@ -195,6 +200,11 @@ static void mistakes_of_value(void **state) {
 
 static void mistakes_of_the_whole(void **state) {
   static const struct says rows[] = {
+    { "\nroutes = { \"a.example direct\",\n\"* h.example\", \"A.example x.example\" }\n",
+      "f:3: routes: no. 3 (\"A.example x.example\") is for the same mail as no. 1" },
+    { "routes = { \"account:a@b.example h\", \"account:a@B.example direct\" }\n",
+      "f:1: routes: no. 2" },
+    { "routes = { \"* h.example login=x\" }\n", "no file of route_passwords" },
     { "tls_certificates = \"/a\"\n", "f: tls_keys: has 0 files, tls_certificates has 1" },
     { "tls_certificates = {\"/a\"}\ntls_keys = {\"/b\", \"/c\"}\n", "f:2: tls_keys: has 2 files" },
     { "tls_certificates = {\"/a\"}\ntls_keys = {\"/b\"}\n", NULL },

@@ -110,33 +110,38 @@ static void plan_probe(struct plan_print *p, const struct table *t, struct slice
 
 /* --- a recipient elsewhere --- */
 
-static int plan_ask_sender(struct plan_print *p, struct slice destination, struct table *t) {
-  const struct slice words[] = { SLICE("plan"), destination };
+/* Its domain, the reverse-path, and whose routes the message may take. */
+struct plan_asked {
+  struct slice destination, path, account, sender;
+};
+
+static int plan_ask_sender(struct plan_print *p, const struct plan_asked *q, struct table *t) {
+  const struct slice words[] = { SLICE("plan"), q->destination, q->account, q->sender };
   int code;
   struct cli_link *l = link_probe(p->c) ? link_open_running(p->c, ROLE_SENDER, 0, &code) : NULL;
   if (!l) {
-    plan_add(p, &(struct plan_cells){ SLICE("route"), destination, SLICE("no-sender"),
+    plan_add(p, &(struct plan_cells){ SLICE("route"), q->destination, SLICE("no-sender"),
                                       SLICE("no sender runs, so where it goes is not known"),
                                       SLICE(""), SLICE(""), SLICE(""), SLICE("") });
     return CLI_EXIT_TEMPORARY;
   }
-  code = link_ask(l, words, 2)
+  code = link_ask(l, words, 4)
              ? ask_answer(l, t, NULL)
              : cli_fail(CLI_EXIT_TEMPORARY, "the server did not accept the command");
   link_free(&l);
   return code;
 }
 
-static int plan_elsewhere(struct plan_print *p, struct slice destination, struct slice path) {
+static int plan_elsewhere(struct plan_print *p, const struct plan_asked *q) {
   struct table t;
   table_init(&t);
-  int code = plan_ask_sender(p, destination, &t);
+  int code = plan_ask_sender(p, q, &t);
   for (const struct table_row *r = t.first; r; r = r->next)
     plan_add(p, &(struct plan_cells){ table_cell(&t, r, "step"), table_cell(&t, r, "name"),
                                       table_cell(&t, r, "state"), table_cell(&t, r, "what"),
                                       table_cell(&t, r, "host"), table_cell(&t, r, "port"),
                                       table_cell(&t, r, "tls"), table_cell(&t, r, "source") });
-  if (code == CLI_EXIT_OK && cli_given(p->c, "probe")) plan_probe(p, &t, path);
+  if (code == CLI_EXIT_OK && cli_given(p->c, "probe")) plan_probe(p, &t, q->path);
   table_free(&t);
   return code;
 }
@@ -161,7 +166,9 @@ static int plan_gather(struct plan_print *p, const struct table *t) {
                                      SLICE(""), SLICE(""), SLICE("") });
     if (slice_eq(state, SLICE("unknown"))) code = CLI_EXIT_NOT_FOUND;
     if (!elsewhere || asked++ >= PLAN_SENDER_ASKED_MAX) continue;
-    int one = plan_elsewhere(p, table_cell(t, r, "destination"), path);
+    int one = plan_elsewhere(p, &(struct plan_asked){ table_cell(t, r, "destination"), path,
+                                                      table_cell(t, r, "account"),
+                                                      table_cell(t, r, "sender") });
     if (one != CLI_EXIT_OK) code = one;
   }
   return code;
@@ -209,13 +216,15 @@ static bool plan_is_clean(const char *text) {
 int cmd_plan(struct cli *c) {
   struct plan_print p = { .c = c };
   const char *from = cli_given(c, "from") ? cli_given(c, "from") : "";
-  const struct slice words[] = { SLICE("plan"), slice_str(c->args[0]), slice_str(from) };
+  const char *account = cli_given(c, "account") ? cli_given(c, "account") : "";
+  const struct slice words[] = { SLICE("plan"), slice_str(c->args[0]), slice_str(from),
+                                 slice_str(account) };
   struct table t;
-  if (!plan_is_clean(c->args[0]) || !plan_is_clean(from))
+  if (!plan_is_clean(c->args[0]) || !plan_is_clean(from) || !plan_is_clean(account))
     return cli_fail(CLI_EXIT_USAGE, "an address is meant, without < and >");
   table_init(&t), table_init(&p.out);
   plan_set_columns(&p.out);
-  int code = ask_table(c, ROLE_STORE, words, 3, &t, NULL);
+  int code = ask_table(c, ROLE_STORE, words, 4, &t, NULL);
   if (code == CLI_EXIT_OK) {
     code = plan_gather(&p, &t);
     if (c->json)

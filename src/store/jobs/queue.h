@@ -21,6 +21,8 @@
 
 /* `expires` of a recipient that the administrator ends. */
 enum { QUEUE_TO_FAIL = -1 };
+/* A domain, and perhaps the selector of a line of `routes` (src/store/owner/routes.h). */
+enum { QUEUE_DESTINATION_MAX = SEND_DESTINATION_MAX + 1 + ENVELOPE_PATH_MAX + 16 };
 enum queue_state { QUEUE_WAITING, QUEUE_HELD };
 
 /* How long our own Return-Path: line at the front is; 0: there is none. */

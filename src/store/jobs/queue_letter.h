@@ -19,9 +19,10 @@ struct queue_letter {
 };
 
 struct queue_rcpt {
-  struct slice address;     /* as it stands on the wire, without brackets */
-  struct slice destination; /* its domain in lower case */
-  struct slice orcpt;       /* "rfc822;xtext" or empty */
+  struct slice address; /* as it stands on the wire, without brackets */
+  /* its domain in lower case, and what else its way depends on (src/store/owner/routes.h) */
+  struct slice destination;
+  struct slice orcpt; /* "rfc822;xtext" or empty */
   /* the address here that leads there; empty: the envelope's own recipient */
   struct slice forwarder;
   uint8_t notify; /* enum smtp_notify; 0: not given */

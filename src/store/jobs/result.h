@@ -28,6 +28,7 @@ struct queue_result {
   bool doubtful;         /* the end of data had no reply that decides it: it may have been taken */
   int64_t due;           /* QUEUE_LATER */
   uint32_t delay;
+  struct slice destination; /* QUEUE_LATER: the one under which it waits now; empty: as before */
   /* results */
   bool there; /* the row was there: what is said above has become true */
   /* what another server said last: the outcome, or what is known of an earlier attempt */
@@ -44,6 +45,7 @@ struct result_job {
   size_t count;
   struct slice host, address, tls;
   bool unreachable;
+  bool moved; /* its mail goes another way now than the rest of the destination that it was in */
   int64_t dead_until;
   struct report_post report;
 };

@@ -15,6 +15,7 @@
 #include "src/store/owner/outbound_inside.h"
 #include "src/store/owner/owner.h"
 #include "src/store/owner/postmaster.h"
+#include "src/store/owner/routes.h"
 #include "src/store/owner/signer.h"
 #include "src/store/sql/owner_reads.h"
 #include "src/store/sql/queue.h"
@@ -129,10 +130,10 @@ static bool copy_rcpts(struct arena *a, struct taken_letter *l) {
 bool outbound_copy_letter(struct arena *a, const struct taken_letter *from,
                           struct taken_letter *to) {
   *to = *from;
-  to->octets = to->forwarder = to->wire_path = SLICE_NONE;
+  to->octets = to->wire_path = SLICE_NONE;
   to->next = NULL;
-  return copy(a, &to->name) && copy(a, &to->letter.return_path) && copy(a, &to->letter.envid) &&
-         copy_rcpts(a, to);
+  return copy(a, &to->name) && copy(a, &to->forwarder) && copy(a, &to->letter.return_path) &&
+         copy(a, &to->letter.envid) && copy_rcpts(a, to);
 }
 
 /* The letter has a tag from now on. NULL without memory. */
@@ -169,6 +170,8 @@ static uint8_t most_doubts(const struct taken_letter *l) {
 static void send_letter_to(struct store *s, uint64_t tag, const struct sched_head *h,
                            const struct taken_letter *l) {
   struct buf list, signer;
+  struct routes_whose whose;
+  routes_whose(s, &l->letter, l->forwarder, &whose);
   buf_init(&list, ENVELOPE_RCPTS_MAX);
   buf_init(&signer, SEND_DESTINATION_MAX);
   signer_of(s, l, &signer);
@@ -177,7 +180,9 @@ static void send_letter_to(struct store *s, uint64_t tag, const struct sched_hea
                                                       l->rcpts[i].address, l->rcpts[i].orcpt });
   struct send_letter m = {
     .id = l->name,
-    .destination = h->name,
+    .destination = routes_domain(h->name),
+    .account = buf_slice(&whose.account),
+    .sender = buf_slice(&whose.sender),
     .envelope = { .return_path = l->wire_path,
                   .envid = l->letter.envid,
                   .ret = l->letter.ret,
@@ -194,6 +199,7 @@ static void send_letter_to(struct store *s, uint64_t tag, const struct sched_hea
   buf_reset(&s->out);
   buf_free(&list);
   buf_free(&signer);
+  routes_whose_free(&whose);
 }
 
 enum given { GIVEN_NOT, GIVEN_SENT, GIVEN_ENDED };
@@ -354,8 +360,13 @@ void outbound_back_to_schedule(struct store *s, struct sending *x, const struct 
                                enum sched_news news, int64_t due) {
   struct outbound *o = &s->outbound;
   int64_t first = due ? due : SCHED_NEVER;
-  for (size_t i = 0; r && i < r->count; i++)
-    if (queue_stays(r->results[i].move) && r->results[i].due < first) first = r->results[i].due;
+  for (size_t i = 0; r && i < r->count; i++) {
+    const struct queue_result *q = &r->results[i];
+    if (q->destination.n)
+      sched_due(&o->schedule, q->destination, q->due);
+    else if (queue_stays(q->move) && q->due < first)
+      first = q->due;
+  }
   if (first != SCHED_NEVER) sched_due(&o->schedule, x->head->name, first);
   o->in_hands--;
   if (!r || has_returned(r)) sched_rewind(&o->schedule, x->head);

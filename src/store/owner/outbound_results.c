@@ -13,6 +13,7 @@
 #include "src/store/owner/outbound_inside.h"
 #include "src/store/owner/owner.h"
 #include "src/store/owner/report.h"
+#include "src/store/owner/routes.h"
 
 enum {
   REPORT_AGAIN_S = 60,
@@ -169,6 +170,28 @@ static void report_later(struct store *s, struct result_job *r, int64_t now_s) {
   }
 }
 
+static struct slice keep(struct result_job *r, struct slice s) {
+  return s.n ? arena_copy(&r->memory, s) : SLICE_NONE;
+}
+
+/* The routes may be others than when the rows were written: what waits on goes under its present
+ * destination, and what was met on the way there says nothing of the former one. */
+static void set_destinations(struct store *s, struct result_job *r) {
+  const struct sending *x = r->tag ? outbound_sending_of(s, r->tag) : NULL;
+  if (!x || !x->head || (!s->conf->routes.count && slice_find(x->head->name, ' ') < 0)) return;
+  struct routes_whose whose;
+  struct buf b;
+  buf_init(&b, QUEUE_DESTINATION_MAX);
+  routes_whose(s, &r->letter->letter, r->letter->forwarder, &whose);
+  routes_put_destination(s, routes_domain(x->head->name), &whose, &b);
+  r->moved = !b.failed && !slice_eq(buf_slice(&b), x->head->name);
+  struct slice now = r->moved ? keep(r, buf_slice(&b)) : SLICE_NONE;
+  for (size_t i = 0; i < r->count; i++)
+    if (r->results[i].move == QUEUE_LATER) r->results[i].destination = now;
+  routes_whose_free(&whose);
+  buf_free(&b);
+}
+
 static void settle(struct store *s, struct result_job *r, int64_t now_s) {
   bool any = false,
        double_bounce = (r->letter->letter.flags & QUEUE_REPORT) && s->conf->double_bounces;
@@ -185,6 +208,7 @@ static void settle(struct store *s, struct result_job *r, int64_t now_s) {
   bool fine = !any || (double_bounce ? report_to_postmaster(s, &r->memory, now_s, &r->report)
                                      : report_address(s, path, &r->memory, now_s, &r->report));
   if (!fine) report_later(s, r, now_s);
+  set_destinations(s, r);
   s->jobs_out++;
   s->shell.enqueue(s->shell.arg, &r->job, true);
 }
@@ -234,10 +258,6 @@ bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_lett
   s->outbound.expire.writing += !tag;
   settle(s, r, now_s);
   return true;
-}
-
-static struct slice keep(struct result_job *r, struct slice s) {
-  return s.n ? arena_copy(&r->memory, s) : SLICE_NONE;
 }
 
 /* It was taken back meanwhile: what the sender says of it changes nothing. It has it no longer. */
@@ -318,6 +338,7 @@ static bool speaks_of_one(enum smtp_class c) {
 
 static enum sched_news news_of(const struct result_job *r) {
   enum sched_news news = SCHED_LOST;
+  if (r->moved) return SCHED_LOST;
   if (r->unreachable) return SCHED_UNREACHABLE;
   for (size_t i = 0; i < r->count; i++) {
     if (r->here && r->results[i].move == QUEUE_FAILED) return SCHED_LOST; /* it says nothing */

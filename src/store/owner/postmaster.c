@@ -78,9 +78,10 @@ void postmaster_send(struct store *s, struct slice subject, struct slice text, i
 
 enum { NOTICE_EVERY_S = 24 * 3600 };
 
-/* A notice about that route is due. When the table is full, the oldest makes room. */
-static bool is_due(struct notified_routes *t, struct slice route, int64_t now_s) {
-  uint64_t hash = slice_hash(route);
+/* A notice about that login at that server is due. When the table is full, the oldest makes room. */
+static bool is_due(struct notified_routes *t, struct slice route, struct slice user,
+                   int64_t now_s) {
+  uint64_t hash = slice_hash(route) ^ (slice_hash(user) << 1);
   size_t place = 0;
   for (size_t i = 0; i < NOTIFIED_ROUTES; i++) {
     bool was = t->rows[i].at_s && t->rows[i].hash == hash;
@@ -101,7 +102,7 @@ bool postmaster_login_refused(struct store *s, const struct ipc_msg *m, int64_t 
   struct send_login_refused q;
   struct buf subject, text;
   if (m->tag || !send_login_refused_get(m->payload, &q) || !q.route.n) return false;
-  if (!is_due(&s->notified_routes, q.route, now_s)) return true;
+  if (!is_due(&s->notified_routes, q.route, q.user, now_s)) return true;
   buf_init(&subject, 1024), buf_init(&text, POSTMASTER_TEXT_MAX);
   buf_put_str(&subject, "Mail waits: the login at ");
   put_visible(&subject, q.route);

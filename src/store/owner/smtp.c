@@ -9,6 +9,7 @@
 #include "src/store/owner/finish.h"
 #include "src/store/owner/had.h"
 #include "src/store/owner/relay.h"
+#include "src/store/owner/routes.h"
 #include "src/store/owner/report.h"
 
 enum {
@@ -379,6 +380,7 @@ static enum commit_outcome find_places(struct store *s, const struct session *se
   enum commit_outcome outcome = find_recipients(s, session, d, q);
   if (outcome != COMMIT_DONE) return outcome;
   if ((d->elsewhere_count || d->dsn) && !set_letter(s, session, d, q)) return COMMIT_TROUBLE;
+  if (!routes_set_destinations(s, d)) return COMMIT_TROUBLE;
   outcome = choose_places(s, d, q->envelope.size);
   if (outcome != COMMIT_DONE) return outcome;
   if (!d->full && !d->never) had_forget(s, d, q->envelope.rcpts);

@@ -14,6 +14,7 @@
 #define QASID_STORE_SQL_ADMIN_QUEUE_H
 
 #include "mail/smtp/class.h"
+#include "src/store/jobs/queue.h"
 #include "src/store/jobs/queue_view.h"
 #include "src/store/sql/admin.h"
 
@@ -32,6 +33,9 @@ struct selection {
   /* gathering */
   uint8_t stages[SELECT_STAGES], stage_count, stage;
   int64_t cursor[3], last;
+  /* the destination of the present stage: of to=DOMAIN, or one with a route of senders */
+  uint8_t destination[QUEUE_DESTINATION_MAX];
+  size_t destination_n;
   int64_t *rows;
   size_t count, cap;
   bool gathered;

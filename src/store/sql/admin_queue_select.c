@@ -210,18 +210,20 @@ static void choose(struct selection *x) {
     use(x, only_held(x) ? BY_HELD : BY_ALL);
 }
 
-static struct slice value_of(const struct selection *x, enum stage s, uint8_t folded[static 256]) {
+static void to_domain(struct selection *x) {
+  x->destination_n = 0;
+  for (size_t i = 0; x->to.p && i < x->to.n && i < SEND_DESTINATION_MAX; i++)
+    x->destination[x->destination_n++] = ascii_lower(x->to.p[i]);
+}
+
+static struct slice value_of(const struct selection *x, enum stage s) {
   switch (s) {
   case BY_ID: return x->id;
   case BY_TO: return x->to.p ? x->to : x->address;
   case BY_FROM: return x->from.p ? x->from : x->address;
   case BY_CLASS: return x->class;
   case BY_DUE:
-  case BY_HELD_TO: {
-    struct slice d = slice_first(x->to, 255);
-    for (size_t i = 0; i < d.n; i++) folded[i] = ascii_lower(d.p[i]);
-    return slice_of(folded, d.n);
-  }
+  case BY_HELD_TO: return slice_of(x->destination, x->destination_n);
   default: return SLICE_NONE;
   }
 }
@@ -266,6 +268,7 @@ static bool parse(struct store_engine *e, struct admin_job *a, struct selection 
   for (size_t i = 0; i < a->count; i++)
     if (!take_word(e, a, x, a->words[i], r)) return false;
   choose(x);
+  to_domain(x);
   x->parsed = true;
   *r = find_last(e, x);
   if (*r == DB_OK) *r = find_first(e, x);
@@ -302,12 +305,31 @@ static enum db_result gather_view(struct selection *x) {
   return DB_OK;
 }
 
+/* Behind a domain's rows come those that wait under the domain and a selector of `routes`
+ * (src/store/owner/routes.h): what lies between "domain" and "domain!". False: there are none. */
+static bool next_destination(struct store_engine *e, struct selection *x, enum stage stage,
+                             enum db_result *r) {
+  if (stage != BY_DUE && stage != BY_HELD_TO) return false;
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT destination FROM recipient WHERE state = ?1 AND destination > ?2"
+                        " AND destination < ?3 || '!' ORDER BY destination LIMIT 1");
+  db_bind_int(s, 1, stage == BY_DUE ? QUEUE_WAITING : QUEUE_HELD);
+  db_bind_text(s, 2, slice_of(x->destination, x->destination_n));
+  to_domain(x);
+  db_bind_text(s, 3, slice_of(x->destination, x->destination_n));
+  *r = db_step(s);
+  bool found = *r == DB_ROW && db_bytes(s, 0).n <= sizeof x->destination;
+  if (found) memcpy(x->destination, db_bytes(s, 0).p, x->destination_n = db_bytes(s, 0).n);
+  db_reset(s);
+  if (*r == DB_ROW) *r = DB_OK;
+  return found;
+}
+
 static enum db_result gather(struct store_engine *e, struct selection *x) {
   enum stage stage = x->stages[x->stage];
-  uint8_t folded[256];
   if (stage == BY_VIEW) return gather_view(x);
   struct db_stmt *s = db_prepare(e->db, gathers[stage]);
-  struct slice value = value_of(x, stage, folded);
+  struct slice value = value_of(x, stage);
   enum db_result r;
   size_t n = 0;
   db_bind_int(s, 1, x->cursor[0]);
@@ -328,7 +350,7 @@ static enum db_result gather(struct store_engine *e, struct selection *x) {
     return DB_NOMEM;
   }
   if (r == DB_OK && n < GATHER_A_SLICE) {
-    x->stage++;
+    x->stage += !next_destination(e, x, stage, &r);
     x->cursor[0] = x->cursor[1] = 0;
   }
   return r;

@@ -19,7 +19,8 @@ static enum db_result put_off(struct store_engine *e, const struct result_job *j
   /* what was decided here does not hide what a server said */
   struct db_stmt *s = db_prepare(
       e->db, "UPDATE recipient SET due = ?1, delay = ?2, tries = tries + 1, doubts = doubts + ?8,"
-             " code = iif(?7 AND code, code, ?3), reply = iif(?7 AND code, reply, ?4), class = ?5"
+             " code = iif(?7 AND code, code, ?3), reply = iif(?7 AND code, reply, ?4), class = ?5,"
+             " destination = coalesce(?9, destination)"
              " WHERE id = ?6");
   db_bind_int(s, 1, q->due);
   db_bind_int(s, 2, q->delay);
@@ -29,6 +30,10 @@ static enum db_result put_off(struct store_engine *e, const struct result_job *j
   db_bind_int(s, 6, (int64_t)q->rcpt.row);
   db_bind_int(s, 7, j->here);
   db_bind_int(s, 8, q->doubtful);
+  if (q->destination.n)
+    db_bind_text(s, 9, q->destination);
+  else
+    db_bind_null(s, 9);
   return db_run(s);
 }
 

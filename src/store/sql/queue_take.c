@@ -385,8 +385,8 @@ enum db_result queue_destinations(struct db *db,
                                      " AND destination > ? ORDER BY destination, due");
   struct destinations d = { .fn = fn, .arg = arg };
   enum db_result r;
-  buf_init(&d.from, SEND_DESTINATION_MAX);
-  buf_init(&d.last, SEND_DESTINATION_MAX);
+  buf_init(&d.from, QUEUE_DESTINATION_MAX);
+  buf_init(&d.last, QUEUE_DESTINATION_MAX);
   do r = some_destinations(s, &d);
   while (r == DB_ROW);
   buf_free(&d.from);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+/* Which line of `routes` decides, and what in them contradicts itself.
+ *
+ * A line's first word selects mail. Of the lines that fit, the one that ranks highest decides,
+ * wherever it stands:
+ *
+ *   example.org         mail for that domain
+ *   .example.org        mail for all below it; the longest first
+ *   account:NAME        what that account submitted
+ *   from:example.org    mail whose sender is in that domain
+ *   *                   all mail
+ *
+ * Recipients stand before senders: a line for a destination says where that destination can be
+ * reached, which holds for everybody. No two lines have the same selector. */
+#include "conf/internal.h"
+
+enum { RANK_ANY = 1, RANK_SENDER, RANK_ACCOUNT, RANK_BELOW, RANK_DOMAIN = RANK_BELOW + 256 };
+
+static const struct {
+  const char *prefix;
+  enum conf_route_by by;
+} prefixes[] = { { "account:", CONF_ROUTE_ACCOUNT }, { "from:", CONF_ROUTE_SENDER } };
+
+struct slice conf_route_word(struct slice *line) {
+  struct slice word;
+  do word = slice_split(line, ' ');
+  while (!word.n && line->p);
+  return word;
+}
+
+enum conf_route_by conf_route_by(struct slice selector, struct slice *ret_value) {
+  *ret_value = selector;
+  if (slice_eq(selector, SLICE("*"))) return CONF_ROUTE_ANY;
+  for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+    struct slice prefix = slice_str(prefixes[i].prefix);
+    if (!slice_starts(selector, prefix)) continue;
+    *ret_value = slice_from(selector, prefix.n);
+    return prefixes[i].by;
+  }
+  return slice_at(selector, 0) == '.' ? CONF_ROUTE_BELOW : CONF_ROUTE_DOMAIN;
+}
+
+/* How high a selector ranks for that mail; 0: it does not fit. */
+static size_t rank_of(struct slice selector, const struct conf_route_asked *q) {
+  struct slice value;
+  switch (conf_route_by(selector, &value)) {
+  case CONF_ROUTE_ANY: return RANK_ANY;
+  case CONF_ROUTE_SENDER: return value.n && slice_caseeq(value, q->sender) ? RANK_SENDER : 0;
+  case CONF_ROUTE_ACCOUNT: return value.n && slice_caseeq(value, q->account) ? RANK_ACCOUNT : 0;
+  case CONF_ROUTE_BELOW:
+    if (q->destination.n <= value.n) return 0;
+    return slice_caseeq(slice_from(q->destination, q->destination.n - value.n), value)
+               ? RANK_BELOW + (value.n < 255 ? value.n : 255)
+               : 0;
+  case CONF_ROUTE_DOMAIN: break;
+  }
+  return slice_caseeq(value, q->destination) ? RANK_DOMAIN : 0;
+}
+
+size_t conf_route_find(const struct conf_list *routes, const struct conf_route_asked *q) {
+  size_t best = 0, line = 0;
+  for (size_t i = 0; i < routes->count; i++) {
+    struct slice text = slice_str(routes->items[i]), selector = conf_route_word(&text);
+    size_t rank = selector.n ? rank_of(selector, q) : 0;
+    if (rank <= best) continue;
+    best = rank;
+    line = i + 1;
+  }
+  return line;
+}
+
+struct slice conf_route_sender(const struct conf_list *routes, const struct conf_route_asked *q) {
+  size_t line = q->account.n || q->sender.n ? conf_route_find(routes, q) : 0;
+  if (!line) return SLICE_NONE;
+  struct slice text = slice_str(routes->items[line - 1]), selector = conf_route_word(&text), value;
+  enum conf_route_by by = conf_route_by(selector, &value);
+  return by == CONF_ROUTE_ACCOUNT || by == CONF_ROUTE_SENDER ? selector : SLICE_NONE;
+}
+
+struct slice conf_route_login(struct slice line) {
+  const struct slice key = SLICE("login=");
+  while (line.p) {
+    struct slice word = conf_route_word(&line);
+    if (slice_starts(word, key)) return slice_from(word, key.n);
+  }
+  return SLICE_NONE;
+}
+
+size_t conf_route_double(const struct conf_list *routes, size_t place) {
+  struct slice text = slice_str(routes->items[place]), selector = conf_route_word(&text);
+  for (size_t i = 0; i < place; i++) {
+    struct slice other = slice_str(routes->items[i]);
+    if (slice_caseeq(conf_route_word(&other), selector)) return i + 1;
+  }
+  return 0;
+}

@@ -1,0 +1,105 @@
+#!/bin/bash
+# Routes by account and by sender's domain: each customer's mail goes through that customer's smarthost with that customer's login, and
+# with no other, at one and the same server, at the same time.
+qasid_bin=$1
+. "$(dirname "$0")/../lib.sh"
+begin
+read -r dns port < <(free_ports 2)
+dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
+  --bind-interfaces --pid-file= --user="$(id -un)" --mx-host=open.test,mx.open.test,10 --address=/mx.open.test/127.0.0.61 \
+  --local=/test/ --address=/mx.example.org/127.0.0.60 >"$dir/dnsmasq.log" 2>&1 &
+names=$!
+mkdir "$dir/odd"
+python3 "$(dirname "$0")/odd_smtp.py" "$port" "$dir/odd" >"$dir/odd/out" 2>&1 &
+odd=$!
+# the smarthost: another Qasid, which takes mail with a login; its mailboxes are the destinations
+sed -e "s|$dir/data|$dir/far-data|; s|$dir/run|$dir/far-run|" -e "/^listen_/d" "$dir/qasid.conf" >"$dir/far.conf"
+printf 'listen_smtp = {}\nlisten_submission = { "127.0.0.60:%s" }\nlisten_submissions = {}\nlisten_pop3 = {}\nlisten_pop3s = {}\ncollect = no\nsend = no\nsmtpd_processes = 1\nsender_check = off\n' "$port" >>"$dir/far.conf"
+far() { "$qasid_bin" -c "$dir/far.conf" "$@"; }
+"$qasid_bin" -c "$dir/far.conf" serve 2>"$dir/far-log" &
+far_server=$!
+trap 'kill "$names" "$odd" "$far_server" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/odd/out" && grep -qs event=ready "$dir/far-log" && break; sleep 0.1; done
+far domain add inside.test >/dev/null
+for who in ann bob hub; do far account add "$who@inside.test" --password-stdin <<<"secret-$who" >/dev/null; done
+
+option tls_authorities "\"$dir/cert.pem\""
+option dns_servers "{ \"127.0.0.1@$dns\" }"
+option remote_port "$port"
+option send_private_addresses yes
+option retry_first 1
+option retry_most 2
+option plaintext_auth yes
+option auth_mechanisms '{ "PLAIN" }'
+routes() { sed -i '/^routes/d' "$dir/qasid.conf"; option routes "{ $1 }"; }
+host=mx.example.org:$port
+all="\"* $host\", \"account:alice@example.org $host login=ann@inside.test\", \"from:shop.example $host login=bob@inside.test\", \"open.test direct\""
+routes "$all"
+option route_passwords "\"$dir/logins\""
+printf 'mx.example.org %s@inside.test secret-%s\n' ann ann bob bob hub hub >"$dir/logins"
+chmod 600 "$dir/logins"
+serve
+for domain in example.org shop.example; do q domain add "$domain" >/dev/null; done
+for who in alice@example.org carl@example.org dora@shop.example; do q account add "$who" --password-stdin <<<"secret" >/dev/null; done
+q alias add team@shop.example ann@inside.test >/dev/null
+
+submit() { # LOGIN SUBJECT RECIPIENT…
+  python3 - "$submission" "$@" <<'PY'
+import smtplib, sys
+s = smtplib.SMTP("127.0.0.1", int(sys.argv[1]), local_hostname="client.test", timeout=30)
+s.login(sys.argv[2], "secret")
+s.sendmail(sys.argv[2], sys.argv[4:], "From: %s\r\nSubject: %s\r\n\r\nhi\r\n" % (sys.argv[2], sys.argv[3]))
+s.quit()
+PY
+}
+plan() { q plan "$@" >"$dir/plan" 2>"$dir/said"; }
+says() { grep -qE -- "$1" "$dir/plan" || { cat "$dir/plan" "$dir/said"; return 1; }; }
+
+ok "plan: nobody's: by *" all 'plan x@inside.test' "says 'as hub@inside.test, by \"\\* .*no. 1 of routes'"
+ok "plan: of an account" all 'plan x@inside.test --account alice@example.org' "says 'as ann@inside.test, by \"account:alice@example.org .*no. 2 of routes'"
+ok "plan: of a sender's domain" all 'plan x@inside.test --from dora@shop.example' "says 'as bob@inside.test, by \"from:shop.example'"
+ok "plan: the recipient's domain stands before both" all 'plan x@open.test --account alice@example.org' "says 'by its MX records .*by \"open.test direct\"'"
+ok "plan: a domain of ours has no route" all 'plan carl@example.org --account alice@example.org' "says 'mailbox +ours'" "! grep -q route \"\$dir/plan\""
+ok "plan: what is forwarded goes for the forwarder's domain, whoever wrote it" all 'plan team@shop.example --from x@else.test' "says 'envelope .*SRS0=.*@shop.example'" "says 'as bob@inside.test'"
+ok "plan: no such account" eval '! plan x@inside.test --account nobody@example.org && grep -q "there is no account nobody@example.org" "$dir/said"'
+
+for ((i = 0; i < 5; i++)); do
+  submit alice@example.org "of-ann $i" ann@inside.test &
+  a=$!
+  submit carl@example.org "of-hub $i" ann@inside.test bob@inside.test &
+  b=$!
+  submit dora@shop.example "of-bob $i" ann@inside.test
+  wait "$a" "$b"
+done
+arrived() { [ "$(far mail list ann@inside.test | tail -n +2 | wc -l)" -ge "$1" ]; }
+ok "all of them arrive" within 30 arrived 15
+# FROM LOGIN of each message that came to the smarthost
+grep event=message "$dir/far-log" | sed -E 's/.* from=([^ ]+).* login=([^ ]+).*/\1 \2/' | sort | uniq -c >"$dir/by"
+by() { grep -qE "^ +5 $1 $2@inside.test\$" "$dir/by" || { cat "$dir/by"; return 1; }; }
+ok "each customer's by that customer's login" all "by alice@example.org ann" "by carl@example.org hub" "by dora@shop.example bob"
+ok "and none by another's" eval '[ "$(wc -l <"$dir/by")" = 3 ]'
+
+# --- a reload ---
+printf 'mx.example.org %s@inside.test %s\n' ann wrong-secret bob secret-bob hub secret-hub >"$dir/logins"
+q reload >/dev/null
+submit alice@example.org "of-ann waits" bob@inside.test
+waits() { q queue list to=inside.test | grep -qE 'login .*535'; }
+ok "a login that is refused: that customer's mail waits, with the words" within 15 waits
+ok "status names the login" eval 'q status | grep login-refused | grep -q ann@inside.test'
+before=$(far mail list bob@inside.test | tail -n +2 | wc -l)
+submit dora@shop.example "of-bob goes" bob@inside.test
+went() { [ "$(far mail list bob@inside.test | tail -n +2 | wc -l)" -gt "$before" ]; }
+ok "another's to the same domain goes meanwhile" within 15 went
+ok "and hers still waits" eval '[ "$(q queue list to=inside.test | grep -c @inside.test)" = 1 ]'
+routes "\"* $host\", \"from:shop.example $host login=bob@inside.test\""
+printf 'mx.example.org %s@inside.test secret-%s\n' bob bob hub hub >"$dir/logins"
+before=$(far mail list bob@inside.test | tail -n +2 | wc -l)
+ok "the line is taken out: a reload" q reload
+q queue retry to=inside.test >/dev/null
+ok "what waited goes by the line that is left" within 15 went
+routes "\"* $host\", \"from:shop.example $host\", \"From:shop.example direct\""
+q check-config >"$dir/said" 2>&1
+ok "check-config: two lines for one sender" grep -qE 'qasid.conf:[0-9]+: routes: no. 3 .*same mail as no. 2' "$dir/said"
+ok "no process died" eval '! grep -q event=process-died "$dir/log"'
+stop
+finish
