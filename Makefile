@@ -23,8 +23,8 @@ PKG      := pkg-config
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
             -Wwrite-strings -Wundef -Wformat=2 -Wno-unused-parameter -Wno-missing-field-initializers -Wimplicit-fallthrough
 CFLAGS_release := -O2 -g -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
-            -fcf-protection -ftrivial-auto-var-init=zero -fno-strict-overflow
-LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+            -fcf-protection -ftrivial-auto-var-init=zero -fno-strict-overflow -ffunction-sections -fdata-sections
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections
 CFLAGS_asan := -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DQASID_TEST_HOOKS
 LDFLAGS_asan := -fuse-ld=gold -fsanitize=address,undefined
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DQASID_TEST_HOOKS

@@ -22,7 +22,8 @@ struct dns_hosts {
   size_t count, cap;
 };
 
-int dns_file_open(const char *path) {
+/* By itself, so that tools/link-check finds no other function that opens files. */
+__attribute__((noinline)) int dns_file_open(const char *path) {
   return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
