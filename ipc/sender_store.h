@@ -35,7 +35,7 @@ enum { SEND_NOT_GIVEN, SEND_GIVEN, SEND_READING };
 enum {
   SEND_DESTINATION_MAX = 255,
   SEND_RCPTS_MAX = 100,      /* recipients of one letter (RFC 5321 §4.5.3.1.8) */
-  SEND_ROWS_MAX = 60 * 1024, /* octets of a list of results */
+  SEND_ROWS_MAX = 60 * 1024, /* octets of a letter's recipients, and of a list of results */
   SEND_TEXT_MAX = 512,       /* octets of a reply that are kept */
   SEND_HOST_MAX = 320,
   SEND_CREDIT_MAX = 20000,

@@ -9,6 +9,7 @@
 #define QASID_IPC_SMTPD_STORE_H
 
 #include "ipc/envelope.h"
+#include "mail/smtp/reply.h"
 
 /* A session, as store sees it. */
 enum { SMTP_AT_REST, SMTP_SPOOLING };
@@ -20,11 +21,13 @@ enum { SMTP_AHEAD_MAX = 3 };
  * user. */
 enum { SMTP_AUTHORS_MAX = 4096, SMTP_YOURS_MAX = 400 };
 
+/* What became of one recipient: in the answer to RCPT, what would; in the answer to a commit, what
+ * did. The reply that each gets is smtp_of_verdict()'s. */
 enum rcpt_verdict {
-  RCPT_OURS,      /* 250 */
+  RCPT_OURS,      /* for our mailboxes; committed: in all of them: 250 */
   RCPT_UNKNOWN,   /* our domain, no such address: 550 5.1.1 */
   RCPT_ELSEWHERE, /* not our domain, and this session may not send there: 550 5.7.1 */
-  RCPT_LEAVES,    /* not our domain: queued for it, 250 */
+  RCPT_LEAVES,    /* not our domain: it is queued, 250 */
   RCPT_NOT_YOURS, /* the login may not use this reverse-path: 553 5.7.1 */
   RCPT_FULL,      /* this message would put it over quota: 452 4.2.2 */
   RCPT_TOO_BIG,   /* larger than the whole quota: 552 5.2.2 */
@@ -33,8 +36,13 @@ enum rcpt_verdict {
   RCPT_VERDICTS
 };
 
+enum { SMTP_VERDICTS_MAX = 1024 };
+
+/* What the client is told of the message: smtp_of_commit(). src/store/owner/recipients.h has the
+ * rule by which the recipients' verdicts lead to it. */
 enum commit_outcome {
-  COMMIT_DONE,      /* durable, and in every recipient's mailbox: 250 2.0.0 */
+  /* durable: every recipient has it or is queued, or the report of its failure is: 250 2.0.0 */
+  COMMIT_DONE,
   COMMIT_TROUBLE,   /* nothing stored, try again: 451 4.3.0 */
   COMMIT_NO_SPACE,  /* nothing stored, the disk is full: 452 4.3.1 */
   COMMIT_TOO_BIG,   /* nothing stored, above the store's limit: 552 5.3.4 */
@@ -42,7 +50,8 @@ enum commit_outcome {
   COMMIT_SOME_FULL, /* durable in every mailbox that has room; none of those gets it twice when it
                        is sent again: 452 4.2.2 */
   COMMIT_NEVER,     /* nothing stored, larger than every mailbox's whole quota: 552 5.2.2 */
-  /* durable in the other mailboxes, larger than the whole quota of the rest: 552 5.2.2 */
+  /* durable in the other mailboxes, larger than the whole quota of the rest, and no report can be
+   * sent: 552 5.2.2 */
   COMMIT_SOME_NEVER,
   COMMIT_NOT_YOURS, /* nothing stored, an author is not one of the login's addresses: 550 5.7.1 */
   COMMIT_OUTCOMES
@@ -54,7 +63,7 @@ enum commit_outcome {
 #define smtp_rcpt_FIELDS(F) F(envelope, envelope, ) F(flag, trusted, )
 /* One octet, an enum rcpt_verdict, for each recipient, in order. yours: with RCPT_NOT_YOURS, the
  * addresses that the login may use. */
-#define smtp_verdicts_FIELDS(F) F(bytes, verdicts, 1024) F(bytes, yours, SMTP_YOURS_MAX)
+#define smtp_verdicts_FIELDS(F) F(bytes, verdicts, SMTP_VERDICTS_MAX) F(bytes, yours, SMTP_YOURS_MAX)
 /* The next octets of the message being received, beyond what fits a commit. */
 #define smtp_spool_FIELDS(F) F(rest, chunk, IPC_CHUNK)
 /* ahead: how many chunks may follow as smtp_more before the next smtp_spool or smtp_commit, at most
@@ -66,13 +75,15 @@ enum commit_outcome {
  * empty for a message without Message-ID: store recognises by it a message that is sent again
  * (src/store/owner/partly.h). `once`: `print` is the identity of a message of the drop folder, and
  * who has the message is remembered with it (src/store/sql/dropped.h). `authors`: the addresses in
- * the From and Sender fields of a login's message. An envelope that says ENVELOPE_OURS is a
- * breach. */
+ * the From and Sender fields of a login's message. An envelope that says ENVELOPE_OURS or has more
+ * than SMTP_VERDICTS_MAX recipients is a breach. */
 #define smtp_commit_FIELDS(F) \
   F(envelope, envelope, ) F(message, end, ) F(bytes, print, 16) F(list, authors, SMTP_AUTHORS_MAX) \
   F(flag, trusted, ) F(flag, once, )
-/* yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
-#define smtp_committed_FIELDS(F) F(u8, outcome, ) F(bytes, yours, SMTP_YOURS_MAX)
+/* verdicts: one octet, an enum rcpt_verdict, for each recipient, in order; empty where the outcome is
+ * everybody's. yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
+#define smtp_committed_FIELDS(F) \
+  F(u8, outcome, ) F(bytes, verdicts, SMTP_VERDICTS_MAX) F(bytes, yours, SMTP_YOURS_MAX)
 /* A session with a login is over: the grant ends. */
 #define smtp_bye_FIELDS(F)
 /* Discard what was spooled (RSET, lost connection). */
@@ -93,10 +104,15 @@ enum commit_outcome {
   M(33, smtp_more, IPC_LEFT, 1 << SMTP_SPOOLING, IPC_SAME, 66 * 1024, 0, IPC_SEND) \
   M(64, smtp_verdicts, IPC_RIGHT, IPC_ANY, IPC_SAME, 2048, 0, IPC_TO(1)) \
   M(65, smtp_spooled, IPC_RIGHT, IPC_ANY, IPC_SAME, 16, 0, IPC_TO(32)) \
-  M(66, smtp_committed, IPC_RIGHT, IPC_ANY, IPC_SAME, 512, 0, IPC_TO(3))
+  M(66, smtp_committed, IPC_RIGHT, IPC_ANY, IPC_SAME, 2048, 0, IPC_TO(3))
 
 SMTPD_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_smtpd_store;
 /* clang-format on */
+
+/* The reply, log line and report that a verdict or an outcome leads to; "trouble" of a number that
+ * is none. */
+enum smtp_outcome smtp_of_verdict(uint8_t verdict);
+enum smtp_outcome smtp_of_commit(uint8_t outcome);
 
 #endif

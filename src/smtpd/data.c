@@ -71,21 +71,6 @@ static void waited(struct smtpd_session *s) {
   s->transaction->last_ms = s->proto.now_ms;
 }
 
-static enum smtp_outcome outcome_of(uint8_t outcome) {
-  static const enum smtp_outcome outcomes[COMMIT_OUTCOMES] = {
-    [COMMIT_DONE] = SMTP_OK,
-    [COMMIT_TROUBLE] = SMTP_TROUBLE,
-    [COMMIT_NO_SPACE] = SMTP_NO_SPACE,
-    [COMMIT_TOO_BIG] = SMTP_TOO_BIG,
-    [COMMIT_FULL] = SMTP_RCPT_FULL,
-    [COMMIT_SOME_FULL] = SMTP_SOME_FULL,
-    [COMMIT_NEVER] = SMTP_RCPT_TOO_BIG,
-    [COMMIT_SOME_NEVER] = SMTP_SOME_TOO_BIG,
-    [COMMIT_NOT_YOURS] = SMTP_NOT_YOUR_FROM,
-  };
-  return outcome < COMMIT_OUTCOMES ? outcomes[outcome] : SMTP_TROUBLE;
-}
-
 static void spool_answer(struct smtpd_session *s, uint16_t type, struct slice payload);
 
 /* Takes a chunk off the body as the payload of smtp_spool or smtp_more, which is its octets;
@@ -124,7 +109,7 @@ static void spool_answer(struct smtpd_session *s, uint16_t type, struct slice pa
   if (type != smtp_spooled_type || !smtp_spooled_get(payload, &a))
     smtpd_body_lost(s);
   else if (a.outcome != COMMIT_DONE)
-    refuse(s, outcome_of(a.outcome));
+    refuse(s, smtp_of_commit(a.outcome));
   else
     s->transaction->ahead = a.ahead < SMTP_AHEAD_MAX ? a.ahead : SMTP_AHEAD_MAX;
   drain(s);
@@ -138,14 +123,14 @@ void smtpd_body_lost(struct smtpd_session *s) {
 
 /* The transaction is over and the message not accepted. */
 static void not_kept(struct smtpd_session *s, enum smtp_outcome why) {
-  smtpd_log_transaction(s, why);
+  smtpd_log_transaction(s, why, SLICE_NONE);
   smtpd_reset(s);
   smtpd_reply(s, why);
 }
 
 /* The same with the addresses that the login may use. */
 static void not_yours(struct smtpd_session *s, enum smtp_outcome why, struct slice yours) {
-  smtpd_log_transaction(s, why);
+  smtpd_log_transaction(s, why, SLICE_NONE);
   smtpd_reset(s);
   smtpd_reply_yours(s, why, yours);
 }
@@ -215,12 +200,12 @@ static void commit(struct smtpd_session *s) {
 
 /* Accepted: 250 is sent here and nowhere else, and only because store answers that it is
  * durable. */
-static void accepted(struct smtpd_session *s) {
+static void accepted(struct smtpd_session *s, struct slice verdicts) {
   struct buf text;
   buf_init(&text, 128);
   smtpd_put_id(s, &text);
   buf_put_str(&text, " accepted");
-  smtpd_log_transaction(s, SMTP_OK);
+  smtpd_log_transaction(s, SMTP_OK, verdicts);
   s->messages++;
   s->octets += s->transaction->data.clean.octets;
   mail_changes_add(&s->changed, &s->transaction->data.clean.changed);
@@ -237,13 +222,15 @@ static void accepted(struct smtpd_session *s) {
 static void commit_answer(struct smtpd_session *s, uint16_t type, struct slice payload) {
   struct smtp_committed a = { .yours = SLICE_NONE };
   enum smtp_outcome o = SMTP_TROUBLE;
-  if (type == smtp_committed_type && smtp_committed_get(payload, &a)) o = outcome_of(a.outcome);
-  if (o == SMTP_OK)
-    accepted(s);
-  else if (o == SMTP_NOT_YOUR_FROM)
+  if (type == smtp_committed_type && smtp_committed_get(payload, &a)) o = smtp_of_commit(a.outcome);
+  if (o == SMTP_OK) {
+    accepted(s, a.verdicts);
+  } else if (o == SMTP_NOT_YOUR_FROM) {
     not_yours(s, o, a.yours);
-  else
+  } else {
+    smtpd_log_transaction(s, o, a.verdicts);
     not_kept(s, o);
+  }
 }
 
 /* --- octets --- */

@@ -74,24 +74,32 @@ static void log_message(struct smtpd_session *s, enum smtp_outcome o, const char
   log_end(&l);
 }
 
+/* A recipient's own outcome; who has the message has it, also where another's is replied. */
+static enum smtp_outcome outcome_of(uint8_t verdict) {
+  return verdict == RCPT_OURS || verdict == RCPT_LEAVES ? SMTP_OK : smtp_of_verdict(verdict);
+}
+
 /* All recipients that were accepted, and (`why`) those that the client asked about but did not wait
  * for. */
-static void log_transaction(struct smtpd_session *s, enum smtp_outcome o, const char *why) {
+static void log_transaction(struct smtpd_session *s, enum smtp_outcome o, struct slice verdicts,
+                            const char *why) {
   struct transaction *transaction = s->transaction;
   struct slice list = buf_slice(&transaction->rcpts), asked = buf_slice(&transaction->asked);
   struct envelope_rcpt r;
+  bool each = verdicts.n && verdicts.n == transaction->rcpt_count;
   if (transaction->logged) return;
   transaction->logged = true;
-  while (envelope_rcpt_next(&list, &r)) log_rcpt(s, r.address, o, why);
+  for (size_t i = 0; envelope_rcpt_next(&list, &r); i++)
+    log_rcpt(s, r.address, each ? outcome_of(verdicts.p[i]) : o, why);
   while (envelope_rcpt_next(&asked, &r)) log_rcpt(s, r.address, o, why);
   if (s->state == ST_BODY) log_message(s, o, why);
 }
 
-void smtpd_log_transaction(struct smtpd_session *s, enum smtp_outcome o) {
-  log_transaction(s, o, NULL);
+void smtpd_log_transaction(struct smtpd_session *s, enum smtp_outcome o, struct slice verdicts) {
+  log_transaction(s, o, verdicts, NULL);
 }
 void smtpd_log_abandoned(struct smtpd_session *s, const char *why) {
-  log_transaction(s, SMTP_OK, why);
+  log_transaction(s, SMTP_OK, SLICE_NONE, why);
 }
 
 void smtpd_log_refused(struct smtpd_session *s, struct slice command, enum smtp_outcome o) {

@@ -218,8 +218,9 @@ enum smtp_outcome smtpd_submit(struct smtpd_session *s, size_t before, bool end)
 
 /* A RCPT that is refused. */
 void smtpd_log_recipient(struct smtpd_session *s, struct slice to, enum smtp_outcome o);
-/* What the transaction came to, for each of its recipients and its message: `o` was replied. */
-void smtpd_log_transaction(struct smtpd_session *s, enum smtp_outcome o);
+/* What the transaction came to, for each of its recipients and its message: `o` was replied.
+ * `verdicts`: of each recipient, as smtp_committed has them, or empty. */
+void smtpd_log_transaction(struct smtpd_session *s, enum smtp_outcome o, struct slice verdicts);
 /* The client, or the end of the connection, ended it. Nothing when it was logged. */
 void smtpd_log_abandoned(struct smtpd_session *s, const char *why);
 /* Another command that is refused; nothing when it is not. `command` holds no secret. */

@@ -68,26 +68,11 @@ enum smtp_outcome smtpd_rcpt(struct smtpd_session *s, struct slice argument) {
   return SMTPD_REPLIED;
 }
 
-static enum smtp_outcome outcome_of(uint8_t verdict) {
-  static const enum smtp_outcome outcomes[RCPT_VERDICTS] = {
-    [RCPT_OURS] = SMTP_RCPT_OK,
-    [RCPT_UNKNOWN] = SMTP_RCPT_UNKNOWN,
-    [RCPT_ELSEWHERE] = SMTP_RCPT_ELSEWHERE,
-    [RCPT_LEAVES] = SMTP_RCPT_OK,
-    [RCPT_NOT_YOURS] = SMTP_NOT_YOURS,
-    [RCPT_FULL] = SMTP_RCPT_FULL,
-    [RCPT_NO_SPACE] = SMTP_NO_SPACE,
-    [RCPT_TROUBLE] = SMTP_RCPT_TROUBLE,
-    [RCPT_TOO_BIG] = SMTP_RCPT_TOO_BIG,
-  };
-  return verdict < RCPT_VERDICTS ? outcomes[verdict] : SMTP_RCPT_TROUBLE;
-}
-
 /* One recipient of the question with its verdict. */
 static enum smtp_outcome settle(struct smtpd_session *s, const struct envelope_rcpt *r,
                                 uint8_t verdict) {
   struct transaction *transaction = s->transaction;
-  enum smtp_outcome o = outcome_of(verdict);
+  enum smtp_outcome o = smtp_of_verdict(verdict);
   /* A session that has logged in may send anywhere: a store that does not know of it was restarted
    * meanwhile. */
   if (o == SMTP_RCPT_ELSEWHERE && s->logged_in && s->service->sends) o = SMTP_RCPT_TROUBLE;

@@ -162,7 +162,7 @@ static void smtpd_release(struct smtpd_session *s) {
 void smtpd_end(struct smtpd_session *s, enum smtp_outcome o, enum close_reason why) {
   if (s->state == ST_END) return;
   size_t before = buf_len(&s->proto.out);
-  if (s->transaction) smtpd_log_transaction(s, o);
+  if (s->transaction) smtpd_log_transaction(s, o, SLICE_NONE);
   smtpd_release(s);
   smtp_reply_put(&s->proto.out, o, host_of(s));
   proto_trace_out(&s->proto, before);

@@ -247,7 +247,8 @@ static void quota_counts_what_is_coming(void **state) {
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
 }
 
-/* Larger than the whole quota, without SIZE: never there, and the others have it, once. */
+/* Larger than the whole quota, without SIZE: never there; the others have it, once, and the sender is
+ * told of it, if it can be. */
 static void larger_than_the_whole_quota(void **state) {
   struct kit *k = *state;
   size_t one = sizeof STORED - 1;
@@ -260,7 +261,11 @@ static void larger_than_the_whole_quota(void **state) {
   assert_int_equal(kit_command(k, "account quota bob@example.org none").code, CLI_OK);
   k->conf->quota = one - 1;
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_NEVER);
+  assert_int_equal(kit_deliver(k, "all@example.org", SLICE(MESSAGE)), COMMIT_DONE);
+  assert_int_equal(kit_command(k, "queue list").count, 1);
+  k->conf->send = false;
   assert_int_equal(kit_deliver(k, "all@example.org", SLICE(MESSAGE)), COMMIT_SOME_NEVER);
+  k->conf->send = true;
   assert_int_equal(kit_deliver(k, "bob@example.org", SLICE(MESSAGE)), COMMIT_DONE);
 }
 

@@ -64,11 +64,11 @@ static void report_needs_memory(void **state) {
   assert_true(n > 3);
 }
 
-/* NOTIFY=SUCCESS for a mailbox here: 250 promises the message and its report. */
-static bool submitted(struct kit *k, uint64_t n) {
+/* 250 promises the message for bob and its report: of his delivery, or that another has it not. */
+static bool submitted(struct kit *k, uint64_t n, const char *to, uint8_t notify) {
   struct buf rcpts, payload;
   size_t bob = mails(k, "bob@example.org"), alice = mails(k, "alice@example.org");
-  kit_rcpts_with(&rcpts, "bob@example.org", SMTP_NOTIFY_SUCCESS, "");
+  kit_rcpts_with(&rcpts, to, notify, "");
   buf_init(&payload, IPC_PAYLOAD_MAX);
   smtp_commit_put(
       &payload,
@@ -93,9 +93,13 @@ static void commit_needs_memory(void **state) {
   uint64_t n = 0;
   alice(k);
   kit_account(k, "bob@example.org");
+  kit_account(k, "tiny@example.org");
+  assert_int_equal(kit_command(k, "account quota tiny@example.org 10").code, CLI_OK);
   /* the store knows its peer */
   assert_int_equal(rcpt(k, SESSION, "", "bob@example.org", false), RCPT_OURS);
-  while (submitted(k, ++n)) assert_true(n < 1000);
+  while (submitted(k, ++n, "bob@example.org", SMTP_NOTIFY_SUCCESS)) assert_true(n < 1000);
+  assert_true(n > 5);
+  for (n = 1; submitted(k, n, "tiny@example.org bob@example.org", 0); n++) assert_true(n < 1000);
   assert_true(n > 5);
 }
 

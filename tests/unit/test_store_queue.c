@@ -762,7 +762,7 @@ static void why(void **state) {
     assert_non_null(strstr(a.rows, "waits bob@elsewhere.example"));
     assert_non_null(strstr(a.rows, "back-off"));
   }
-  assert_true(says(k, "why nobody@example.org", "550 5.1.1 no such address here"));
+  assert_true(says(k, "why nobody@example.org", "550 5.1.1 No such mailbox here"));
   assert_true(says(k, "why 550 5.1.1 no such user", "nobody@example.org"));
   assert_int_equal(kit_command(k, "why Q77").code, CLI_NOT_FOUND);
   struct drop *d = kit_open_drop(k, 77, id);

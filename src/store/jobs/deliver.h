@@ -42,17 +42,22 @@ struct deliver_job {
   size_t elsewhere_count, elsewhere_cap;
   struct deliver_brake brake;
   int64_t expires_s;       /* of those */
-  struct deliver_dsn *dsn; /* recipients here whose delivery is to be reported; NULL: none. Owned */
+  struct deliver_dsn *dsn; /* recipients here that are to be reported; NULL: none. Owned */
   struct history_arrival *arrival; /* where from, owned; NULL: not known */
   uint64_t login;                  /* the account that was logged in; 0: none */
-  bool full;                       /* some other mailbox had no room */
-  bool never;                      /* the message is larger than some other's whole quota */
-  bool had;                        /* some recipient has the message already (partly.h) */
+  /* of the envelope, in order: enum rcpt_verdict; in `kept` */
+  uint8_t *verdicts;
+  size_t rcpt_count;
+  uint8_t outcome; /* once it is durable: enum commit_outcome */
+  uint64_t *told;  /* accounts without room that the report names; in `kept` */
+  size_t told_count;
+  bool had; /* some recipient has the message already (partly.h) */
   struct slice print;              /* the message's fingerprint; p NULL: none */
   /* it is the identity of a message of the drop folder (src/store/sql/dropped.h), and these are the
-   * keys of its places and then of those elsewhere; in `kept` */
+   * keys of its places, of those elsewhere, and of those told; in `kept` */
   bool once;
   uint64_t *who;
+  size_t who_count;
   uint64_t size;      /* of the message: head, spooled, tail */
   uint64_t surrogate; /* the size of their surrogate, as mail/surrogate.h computes it */
   uint64_t body;      /* result, while in a transaction */

@@ -41,8 +41,9 @@ struct report_about {
 
 void report_free(struct report_post *p);
 
-/* Recipients here whose sender requested a report of delivery (NOTIFY=SUCCESS, RFC 3461 §4.1): the
- * report is written in the message's own transaction. */
+/* Recipients here whose sender requested a report of delivery (NOTIFY=SUCCESS, RFC 3461 §4.1), and
+ * those that had no room for the message while others got it: the report is written in the
+ * message's own transaction. */
 struct deliver_dsn {
   struct report_post post;
   struct report_rcpt *rcpts; /* owned; texts in the job's `kept` */

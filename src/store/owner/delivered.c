@@ -1,30 +1,46 @@
 /* SPDX-License-Identifier: ISC */
-/* Reports of successful delivery to mailboxes here: the list of such recipients that a delivery job
- * carries, and the report written from it. Invariant: the report is part of the message's
- * transaction, so neither exists without the other. */
+/* What became of recipients here, for the report to the message's sender: the list that a delivery
+ * job carries. Invariant: the report is part of the message's transaction, so neither exists
+ * without the other. */
 #include <stdlib.h>
 
 #include "lib/base/array.h"
 #include "mail/address.h"
 #include "src/store/owner/report.h"
 
-static bool make_room(struct deliver_dsn *x) {
-  return array_reserve(&x->rcpts, &x->cap, x->count + 1, sizeof *x->rcpts);
+static struct slice copy(struct deliver_job *d, struct slice s) {
+  return s.n ? arena_copy(&d->kept, s) : SLICE_NONE;
 }
 
-bool delivered_add(struct deliver_job *d, struct slice plain, struct slice orcpt) {
+static bool add(struct deliver_job *d, const struct envelope_rcpt *rcpt, struct report_rcpt r) {
   struct buf wire;
-  if (!d->dsn) d->dsn = calloc(1, sizeof *d->dsn);
-  if (!d->dsn || !make_room(d->dsn)) return false;
+  struct deliver_dsn *x = d->dsn ? d->dsn : (d->dsn = calloc(1, sizeof *d->dsn));
+  if (!x || !array_reserve(&x->rcpts, &x->cap, x->count + 1, sizeof *x->rcpts)) return false;
   buf_init(&wire, 2 * ENVELOPE_PATH_MAX);
-  address_put_quoted(&wire, plain);
-  struct report_rcpt r = { .action = REPORT_DELIVERED,
-                           .enhanced = { 2, 1, 5 },
-                           .tried_s = d->job.now_s };
-  r.address = arena_copy(&d->kept, buf_slice(&wire));
-  r.orcpt = orcpt.n ? arena_copy(&d->kept, orcpt) : SLICE_NONE;
+  address_put_quoted(&wire, rcpt->address);
+  r.tried_s = d->job.now_s;
+  r.address = copy(d, buf_slice(&wire));
+  r.orcpt = copy(d, rcpt->orcpt);
   buf_free(&wire);
-  if (!r.address.p || (orcpt.n && !r.orcpt.p)) return false;
-  d->dsn->rcpts[d->dsn->count++] = r;
+  if (!r.address.p || d->kept.failed) return false;
+  x->rcpts[x->count++] = r;
   return true;
+}
+
+bool delivered_add(struct deliver_job *d, const struct envelope_rcpt *r) {
+  return add(d, r, (struct report_rcpt){ .action = REPORT_DELIVERED, .enhanced = { 2, 1, 5 } });
+}
+
+/* We do not try again, so a mailbox that is full only now has failed for good, too: 5.2.2. */
+bool failed_add(struct deliver_job *d, const struct envelope_rcpt *r, enum rcpt_verdict verdict,
+                bool others) {
+  struct buf text;
+  buf_init(&text, 200);
+  buf_put_str(&text, smtp_outcome_row(smtp_of_verdict(verdict))->text);
+  if (others) buf_put_str(&text, "; others behind this address have the message");
+  struct report_rcpt x = { .action = REPORT_FAILED,
+                           .enhanced = { 5, 2, 2 },
+                           .text = copy(d, buf_slice(&text)) };
+  buf_free(&text);
+  return x.text.p && add(d, r, x);
 }

@@ -28,21 +28,29 @@ void had_forget(struct store *s, const struct deliver_job *d, struct slice rcpts
   while (envelope_rcpt_next(&rcpts, &r)) partly_forget(&s->partly, d->print, had_key(r.address));
 }
 
-/* The key of one who gets it, as partly.h has it: the places, then those elsewhere. */
+/* Who is settled with this job: the places, those elsewhere, and who was reported. */
+static size_t settled(const struct deliver_job *d) {
+  return d->count + d->elsewhere_count + d->told_count;
+}
+
+/* The key of one of them, as partly.h has it. */
 static uint64_t who_gets(const struct deliver_job *d, size_t i) {
-  return i < d->count ? d->places[i].account : partly_key(d->elsewhere[i - d->count].address);
+  if (i < d->count) return d->places[i].account;
+  i -= d->count;
+  return i < d->elsewhere_count ? partly_key(d->elsewhere[i].address)
+                                : d->told[i - d->elsewhere_count];
 }
 
 bool had_set_who(struct deliver_job *d) {
-  size_t all = d->count + d->elsewhere_count;
+  size_t all = settled(d);
+  d->who_count = all;
   d->who = arena_alloc(&d->kept, all * sizeof *d->who);
   for (size_t i = 0; d->who && i < all; i++) d->who[i] = who_gets(d, i);
   return d->who != NULL;
 }
 
 void had_remember(struct store *s, const struct deliver_job *d) {
-  if (d->job.result != JOB_DONE || !(d->full || d->never || d->once)) return;
+  if (d->job.result != JOB_DONE || (d->outcome == COMMIT_DONE && !d->once)) return;
   struct partly *to = d->once ? &s->dropped : &s->partly;
-  for (size_t i = 0; i < d->count + d->elsewhere_count; i++)
-    partly_keep(to, d->print, who_gets(d, i));
+  for (size_t i = 0; i < settled(d); i++) partly_keep(to, d->print, who_gets(d, i));
 }

@@ -71,20 +71,25 @@ void history_note(struct store *s, const struct history_event *e) {
 
 void history_flush(struct store *s, int64_t now_s) { flush(s, now_s, true); }
 
-void history_refused(struct store *s, struct slice sender, struct slice recipient, const char *why,
-                     int64_t now_s) {
+void history_refused(struct store *s, struct slice sender, struct slice recipient,
+                     enum smtp_outcome why, int64_t now_s) {
+  const struct smtp_outcome_row *row = smtp_outcome_row(why);
   struct history *h = &s->history;
+  struct buf text;
   if (h->second != now_s) h->refusals = 0;
   h->second = now_s;
   if (++h->refusals > HISTORY_REFUSALS_A_SECOND) {
     h->lost++;
     return;
   }
+  buf_init(&text, 256);
+  buf_printf(&text, "%u %s %s", row->code, row->enhanced, row->text);
   history_note(s, &(struct history_event){ .kind = HISTORY_REFUSED,
                                            .at_s = now_s,
                                            .sender = sender,
                                            .recipient = recipient,
-                                           .text = slice_str(why) });
+                                           .text = buf_slice(&text) });
+  buf_free(&text);
 }
 
 /* Puts it on one line, of at most `most` octets. */

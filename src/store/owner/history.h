@@ -3,6 +3,7 @@
 #ifndef QASID_STORE_OWNER_HISTORY_H
 #define QASID_STORE_OWNER_HISTORY_H
 
+#include "mail/smtp/reply.h"
 #include "src/store/jobs/history.h"
 
 enum { HISTORY_REFUSALS_A_SECOND = 100 };
@@ -21,9 +22,9 @@ struct store;
 void history_note(struct store *s, const struct history_event *e);
 /* Writes now what has gathered: at the stop, each minute, and before a query. */
 void history_flush(struct store *s, int64_t now_s);
-/* Notes that a recipient was refused. */
-void history_refused(struct store *s, struct slice sender, struct slice recipient, const char *why,
-                     int64_t now_s);
+/* Notes that a recipient was refused with that reply. */
+void history_refused(struct store *s, struct slice sender, struct slice recipient,
+                     enum smtp_outcome why, int64_t now_s);
 
 struct deliver_job;
 /* The message is durable, in mailboxes or in the queue: notes that. `from` NULL: made here. */

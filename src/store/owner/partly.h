@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages that some of their mailboxes have and others had no room for.
  *
- * The rule: a message is delivered to every mailbox of its envelope that has room, and to all
- * recipients elsewhere. While one mailbox is full, the client gets 452 4.2.2 and keeps the message,
- * so its server tries again, and reports to the sender when it gives up. To deliver no second copy
- * meanwhile, this remembers who has the message, by a fingerprint of the sender and the octets that
- * came.
- *
- * A message that is larger than a mailbox's whole quota is never kept for it: 552 5.2.2, once no
- * other mailbox is full any more; its client gives it up.
+ * The rule (recipients.h): while one mailbox is full, a client whose message is known again gets 452
+ * and keeps it, so its server tries again. To deliver no second copy meanwhile, this remembers who
+ * has the message, or was reported to its sender, by a fingerprint of the sender and the octets
+ * that came.
  *
  * Only messages with a Message-ID have a fingerprint: a repeated message without one may well be
  * another one, such as an alarm of a device. Once all recipients have the message it is forgotten.

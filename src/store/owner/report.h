@@ -3,6 +3,7 @@
 #ifndef QASID_STORE_OWNER_REPORT_H
 #define QASID_STORE_OWNER_REPORT_H
 
+#include "ipc/smtpd_store.h"
 #include "src/store/jobs/report.h"
 #include "src/store/owner/owner.h"
 
@@ -18,8 +19,11 @@ bool report_to_postmaster(struct store *s, struct arena *a, int64_t now_s, struc
 void report_dropped(struct store *s, struct slice to);
 /* The report is durable: updates the mailboxes' counters and the schedule. */
 void report_finish(struct store *s, struct report_post *p, int64_t now_s);
-/* Adds a recipient here to those whose delivery is reported. `plain`: as front-ends write it. False
+/* Adds a recipient here, as front-ends write it, to those that are reported as delivered. False
  * without memory. */
-bool delivered_add(struct deliver_job *d, struct slice plain, struct slice orcpt);
+bool delivered_add(struct deliver_job *d, const struct envelope_rcpt *r);
+/* The same of one that gets nothing. `others`: some mailboxes behind that address do. */
+bool failed_add(struct deliver_job *d, const struct envelope_rcpt *r, enum rcpt_verdict verdict,
+                bool others);
 
 #endif

@@ -8,12 +8,11 @@
 #include "src/store/owner/brake.h"
 #include "src/store/owner/finish.h"
 #include "src/store/owner/had.h"
+#include "src/store/owner/recipients.h"
 #include "src/store/owner/relay.h"
-#include "src/store/owner/routes.h"
 #include "src/store/owner/report.h"
 
 enum {
-  VERDICTS_MAX = 1024,
   /* smtpd's limit is on the message as the client sent it; what it is completed by comes on top. */
   SIZE_SLACK = 64 * 1024,
   KEPT_MAX = 4 * 1024 * 1024, /* addresses and the like of one message */
@@ -58,20 +57,10 @@ static bool low_space(const struct store *s, int64_t now_s) {
   return s->low_space_s && now_s - s->low_space_s <= 1 && now_s >= s->low_space_s;
 }
 
-static const char *const refusals[RCPT_VERDICTS] = {
-  [RCPT_UNKNOWN] = "550 5.1.1 no such address here",
-  [RCPT_ELSEWHERE] = "550 5.7.1 not our domain, and the session may not send elsewhere",
-  [RCPT_NOT_YOURS] = "553 5.7.1 the login may not use this sender address",
-  [RCPT_FULL] = "452 4.2.2 the mailbox is full",
-  [RCPT_TOO_BIG] = "552 5.2.2 larger than the whole quota",
-  [RCPT_NO_SPACE] = "452 4.3.1 the disk is nearly full",
-  [RCPT_TROUBLE] = "451 4.3.0 the address could not be looked up",
-};
-
 static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_rcpt q;
   if (!smtp_rcpt_get(m->payload, &q)) return false;
-  uint8_t verdicts[VERDICTS_MAX];
+  uint8_t verdicts[SMTP_VERDICTS_MAX];
   size_t n = 0;
   struct slice rcpts = q.envelope.rcpts, path = q.envelope.return_path;
   struct envelope_rcpt r;
@@ -79,12 +68,13 @@ static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64
   const struct relay_asked asked = { session, q.trusted, path, now_s };
   bool yours = relay_sender_ok(s, session, path);
   while (envelope_rcpt_next(&rcpts, &r)) {
-    if (n == VERDICTS_MAX) return false;
+    if (n == SMTP_VERDICTS_MAX) return false;
     enum rcpt_verdict v =
         yours ? verdict_on(s, &asked, r.address, q.envelope.size) : RCPT_NOT_YOURS;
     if ((v == RCPT_OURS || v == RCPT_LEAVES) && low_space(s, now_s)) v = RCPT_NO_SPACE;
     if (v == RCPT_NO_SPACE) notice_disk_full(s, now_s);
-    if (v != RCPT_OURS && v != RCPT_LEAVES) history_refused(s, path, r.address, refusals[v], now_s);
+    if (v != RCPT_OURS && v != RCPT_LEAVES)
+      history_refused(s, path, r.address, smtp_of_verdict(v), now_s);
     verdicts[n++] = v;
   }
   struct buf may;
@@ -238,10 +228,8 @@ void spool_finish(struct store *s, struct store_job *j) {
 
 /* --- the commit --- */
 
-static void answer_committed(struct store *s, struct session *session,
-                             enum commit_outcome outcome) {
-  smtp_committed_put(&s->out, &(struct smtp_committed){ .outcome = outcome });
-  store_send(s, session, smtp_committed_type);
+static struct slice verdicts_of(const struct deliver_job *d) {
+  return d && d->verdicts ? slice_of(d->verdicts, d->rcpt_count) : SLICE_NONE;
 }
 
 static const char path_label[] = "Return-Path: <", path_end[] = ">\r\n";
@@ -281,117 +269,6 @@ static struct deliver_job *new_deliver_job(struct session *session, const struct
   return d;
 }
 
-/* A recipient elsewhere, as which `r` is sent on, unless it has the message already. */
-static bool add_elsewhere(struct store *s, struct deliver_job *d, struct slice to,
-                          const struct envelope_rcpt *r, struct slice forwarder) {
-  bool has = had_has(s, d, had_key(to));
-  d->had |= has;
-  return has || relay_add(d, to, r->notify, r->orcpt, forwarder);
-}
-
-/* One recipient of the envelope: its mailboxes gather in s->found. */
-static bool find_recipient(struct store *s, const struct relay_asked *asked, struct deliver_job *d,
-                           const struct envelope_rcpt *r) {
-  struct slice to;
-  struct buf memory;
-  buf_init(&memory, DIR_ADDRESS_MAX);
-  size_t before = s->found.elsewhere_count, boxes = s->found.count;
-  enum rcpt_verdict v = relay_find(s, asked, r->address, &to, &memory);
-  bool fine = v == RCPT_OURS || (v == RCPT_LEAVES && add_elsewhere(s, d, to, r, SLICE_NONE));
-  for (size_t i = before; fine && i < s->found.elsewhere_count; i++)
-    fine = add_elsewhere(s, d, s->found.elsewhere[i].target, r, s->found.elsewhere[i].forwarder);
-  buf_free(&memory);
-  /* If it leads elsewhere only, those recipients inherit its NOTIFY and ORCPT. */
-  bool here = s->found.count > boxes || s->found.elsewhere_count == before;
-  if (fine && v == RCPT_OURS && here && (r->notify & SMTP_NOTIFY_SUCCESS))
-    fine = delivered_add(d, r->address, r->orcpt);
-  return fine;
-}
-
-/* Each recipient's mailboxes, or its place in the queue. Decided anew, whatever the answer to RCPT
- * was. */
-static enum commit_outcome find_recipients(struct store *s, const struct session *session,
-                                           struct deliver_job *d, const struct smtp_commit *q) {
-  struct slice rcpts = q->envelope.rcpts, path = q->envelope.return_path;
-  const struct relay_asked asked = { session, q->trusted, path, d->job.now_s };
-  struct envelope_rcpt r;
-  if (!relay_sender_ok(s, session, path)) return COMMIT_TROUBLE;
-  if (!relay_authors_ok(s, session, q->authors)) return COMMIT_NOT_YOURS;
-  dir_begin(&s->found);
-  while (envelope_rcpt_next(&rcpts, &r))
-    if (!find_recipient(s, &asked, d, &r)) return COMMIT_TROUBLE;
-  return COMMIT_DONE;
-}
-
-static bool path_is_ours(struct store *s, struct slice path) {
-  struct buf domain;
-  buf_init(&domain, DIR_ADDRESS_MAX);
-  dir_fold_domain(&domain, path);
-  bool ours = dir_is_ours(&s->dir, buf_slice(&domain));
-  buf_free(&domain);
-  return ours;
-}
-
-static bool set_letter(struct store *s, const struct session *session, struct deliver_job *d,
-                       const struct smtp_commit *q) {
-  const struct envelope *e = &q->envelope;
-  uint8_t flags = e->flags | (path_is_ours(s, e->return_path) ? QUEUE_PATH_OURS : 0);
-  if (session->account || q->trusted) flags |= ENVELOPE_OURS;
-  d->letter = (struct queue_letter){ .ret = e->ret, .flags = flags, .account = session->account };
-  d->letter.return_path = e->return_path.n ? arena_copy(&d->kept, e->return_path) : SLICE_NONE;
-  d->letter.envid = e->envid.n ? arena_copy(&d->kept, e->envid) : SLICE_NONE;
-  d->expires_s = d->job.now_s + (int64_t)s->conf->queue_lifetime;
-  return !d->kept.failed;
-}
-
-/* Why it is not in all mailboxes. Full ones come first: to be sent again is of use for them. An
- * envelope without a deliverable recipient is never answered 250. */
-static enum commit_outcome not_everywhere(const struct deliver_job *d) {
-  bool some = d->had || d->count || d->elsewhere_count;
-  if (d->full) return some ? COMMIT_SOME_FULL : COMMIT_FULL;
-  if (d->never) return some ? COMMIT_SOME_NEVER : COMMIT_NEVER;
-  return some ? COMMIT_DONE : COMMIT_TROUBLE;
-}
-
-/* The mailboxes that get it. RCPT has answered that there was room for `size`; a mailbox may exceed
- * its quota by one message of unknown size, not by two. */
-static enum commit_outcome choose_places(struct store *s, struct deliver_job *d, uint64_t size) {
-  d->places = s->found.count ? calloc(s->found.count, sizeof *d->places) : NULL;
-  if (s->found.count && !d->places) return COMMIT_TROUBLE;
-  for (size_t i = 0; i < s->found.count; i++) {
-    struct dir_account a;
-    if (dir_account(&s->dir, s->found.accounts[i], &a) != DIR_FOUND) return COMMIT_TROUBLE;
-    bool has = had_has(s, d, a.id);
-    enum room room = has ? ROOM_ENOUGH : store_room_for(s, &a, d->size, size);
-    if (room == ROOM_UNKNOWN) return COMMIT_TROUBLE;
-    d->had |= has;
-    d->full |= room == ROOM_FULL;
-    d->never |= room == ROOM_NEVER;
-    if (room != ROOM_ENOUGH)
-      notice_mailbox_full(s, a.id, d->job.now_s);
-    else if (!has)
-      d->places[d->count++] = (struct deliver_place){ a.id, a.inbox, 0 };
-  }
-  return d->count || d->elsewhere_count ? COMMIT_DONE : not_everywhere(d);
-}
-
-static enum commit_outcome find_places(struct store *s, const struct session *session,
-                                       struct deliver_job *d, const struct smtp_commit *q) {
-  enum commit_outcome outcome = find_recipients(s, session, d, q);
-  if (outcome != COMMIT_DONE) return outcome;
-  if ((d->elsewhere_count || d->dsn) && !set_letter(s, session, d, q)) return COMMIT_TROUBLE;
-  if (!routes_set_destinations(s, d)) return COMMIT_TROUBLE;
-  outcome = choose_places(s, d, q->envelope.size);
-  if (outcome != COMMIT_DONE) return outcome;
-  if (!d->full && !d->never) had_forget(s, d, q->envelope.rcpts);
-  if (d->dsn && !report_address(s, d->letter.return_path, &d->kept, d->job.now_s, &d->dsn->post))
-    return COMMIT_TROUBLE;
-  if (d->once && d->count + d->elsewhere_count && !had_set_who(d)) return COMMIT_TROUBLE;
-  if (!deliver_coming(s, d)) return COMMIT_TROUBLE;
-  brake_set(s, session, d);
-  return COMMIT_DONE;
-}
-
 /* The message is over and all of it is discarded; the login stays. */
 static void forget_message(struct store *s, struct session *session) {
   if (session->pending) {
@@ -405,29 +282,26 @@ static void forget_message(struct store *s, struct session *session) {
   session_release_if_unused(session);
 }
 
-/* Answers without a job: nothing is written for this commit. */
-static void answer_now(struct store *s, struct peer *p, uint64_t tag, enum commit_outcome outcome) {
+/* The recipients' verdicts have led to it: each is known, and in the history. */
+static bool is_of_each(enum commit_outcome outcome) {
+  return outcome == COMMIT_DONE || outcome == COMMIT_FULL || outcome == COMMIT_SOME_FULL ||
+         outcome == COMMIT_NEVER || outcome == COMMIT_SOME_NEVER;
+}
+
+/* Answers without a job: nothing is written for this commit. d: what it would have been, or NULL. */
+static void answer_now(struct store *s, struct peer *p, uint64_t tag, enum commit_outcome outcome,
+                       const struct deliver_job *d) {
   struct session *session = session_find(p, tag);
   struct buf may;
   buf_init(&may, SMTP_YOURS_MAX);
   if (outcome == COMMIT_NOT_YOURS) relay_put_yours(s, session, &may);
   if (session) forget_message(s, session);
-  smtp_committed_put(&s->out,
-                     &(struct smtp_committed){ .outcome = outcome, .yours = buf_slice(&may) });
+  smtp_committed_put(&s->out, &(struct smtp_committed){
+                                  .outcome = outcome,
+                                  .verdicts = is_of_each(outcome) ? verdicts_of(d) : SLICE_NONE,
+                                  .yours = buf_slice(&may) });
   buf_free(&may);
   store_send_to(s, p, smtp_committed_type, tag, -1);
-}
-
-static const char *refused_message(enum commit_outcome outcome) {
-  switch (outcome) {
-  case COMMIT_NO_SPACE: return "452 4.3.1 the disk is full: nothing of the message was kept";
-  case COMMIT_TOO_BIG: return "552 5.3.4 the message is too large";
-  case COMMIT_FULL:
-  case COMMIT_SOME_FULL: return "452 4.2.2 a mailbox is full";
-  case COMMIT_NEVER:
-  case COMMIT_SOME_NEVER: return "552 5.2.2 larger than a mailbox's whole quota";
-  default: return "451 4.3.0 the message could not be kept now";
-  }
 }
 
 static struct slice first_of(struct slice rcpts) {
@@ -437,17 +311,20 @@ static struct slice first_of(struct slice rcpts) {
 
 static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_commit q;
-  if (!smtp_commit_get(m->payload, &q) || (q.envelope.flags & ENVELOPE_OURS)) return false;
+  if (!smtp_commit_get(m->payload, &q) || (q.envelope.flags & ENVELOPE_OURS) ||
+      envelope_count(q.envelope.rcpts) > SMTP_VERDICTS_MAX)
+    return false;
   struct session *session = session_get(p, m->tag);
   if (!session) {
-    answer_now(s, p, m->tag, COMMIT_TROUBLE); /* no memory; and so nothing was spooled before */
+    answer_now(s, p, m->tag, COMMIT_TROUBLE,
+               NULL); /* no memory; and so nothing was spooled before */
     return true;
   }
   if (session->pending) return false;
   if (session->ahead && session->ahead->chunks && !session->spoiled) {
     buf_put(&session->ahead->commit, m->payload);
     if (session->ahead->commit.failed)
-      answer_now(s, p, m->tag, COMMIT_TROUBLE);
+      answer_now(s, p, m->tag, COMMIT_TROUBLE, NULL);
     else
       write_chunks(s, session);
     return true;
@@ -456,15 +333,15 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
   struct deliver_job *d = NULL;
   if (outcome == COMMIT_DONE) {
     d = new_deliver_job(session, &q, now_s);
-    outcome = d ? find_places(s, session, d, &q) : COMMIT_TROUBLE;
+    outcome = d ? recipients_find(s, session, d, &q) : COMMIT_TROUBLE;
   }
   if (outcome != COMMIT_DONE || !(d->count || d->elsewhere_count)) { /* or all of them have it */
     struct store_job *j = d ? &d->job : NULL;
-    job_free(&j);
-    if (outcome != COMMIT_DONE)
+    if (!is_of_each(outcome))
       history_refused(s, q.envelope.return_path, first_of(q.envelope.rcpts),
-                      refused_message(outcome), now_s);
-    answer_now(s, p, m->tag, outcome);
+                      smtp_of_commit(outcome), now_s);
+    answer_now(s, p, m->tag, outcome, d);
+    job_free(&j);
     return true;
   }
   d->job.free_least = s->conf->store_free_space;
@@ -503,7 +380,10 @@ void deliver_finish(struct store *s, struct store_job *j) {
   struct session *session = session_answered(s, j);
   if (!session) return;
   bool done = j->result == JOB_DONE;
-  answer_committed(s, session, done ? not_everywhere(d) : outcome_of(j->result));
+  smtp_committed_put(&s->out,
+                     &(struct smtp_committed){ .outcome = done ? d->outcome : outcome_of(j->result),
+                                               .verdicts = done ? verdicts_of(d) : SLICE_NONE });
+  store_send(s, session, smtp_committed_type);
   session_release_if_unused(session);
 }
 

@@ -40,7 +40,7 @@ static enum db_result forget_oldest(struct store_engine *e) {
 }
 
 enum db_result dropped_write(struct store_engine *e, struct deliver_job *d) {
-  size_t all = d->count + d->elsewhere_count;
+  size_t all = d->who_count;
   enum db_result r = DB_OK;
   bool there = false;
   for (size_t i = 0; r == DB_OK && !there && i < all; i++)

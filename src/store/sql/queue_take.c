@@ -156,7 +156,7 @@ static bool make_room(struct arena *a, struct taken_letter *l) {
 /* Long addresses and ORCPTs fill a letter's list before it has SEND_RCPTS_MAX recipients. */
 static bool has_room(const struct taken_letter *l) {
   enum { ROW_MAX = ENVELOPE_RCPT_HEAD + ENVELOPE_PATH_MAX + ENVELOPE_ORCPT_MAX };
-  return l->count < SEND_RCPTS_MAX && l->row_octets + ROW_MAX <= ENVELOPE_RCPTS_MAX;
+  return l->count < SEND_RCPTS_MAX && l->row_octets + ROW_MAX <= SEND_ROWS_MAX;
 }
 
 static bool fits(const struct taken_letter *l, uint64_t body, struct slice forwarder, bool over) {

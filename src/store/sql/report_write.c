@@ -150,10 +150,10 @@ void report_settle(struct store_engine *e, struct report_post *p) {
   if (p->job) deliver_settle(e, &p->job->job);
 }
 
-/* --- of successful delivery --- */
+/* --- of recipients here --- */
 
 enum db_result delivered_write(struct store_engine *e, struct deliver_job *d) {
-  if (!d->dsn || !d->dsn->post.due || d->full || d->never) return DB_OK;
+  if (!d->dsn || !d->dsn->post.due || !d->dsn->count) return DB_OK;
   uint32_t skip = queue_own_line(d->head);
   struct report_about about = {
     .name = d->name,
