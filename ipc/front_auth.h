@@ -56,7 +56,7 @@ enum auth_failure {
 
 #define auth_challenge_FIELDS(F) F(bytes, challenge, AUTH_SASL_MAX)
 /* name: the account's canonical name, for logs and Received:. */
-#define auth_ok_FIELDS(F) F(bytes, name, AUTH_NAME_MAX) F(u64, account, )
+#define auth_ok_FIELDS(F) F(bytes, name, AUTH_NAME_MAX)
 /* wait_s: with AUTH_TOO_SOON, the seconds that remain. */
 #define auth_fail_FIELDS(F) F(u8, why, ) F(u32, wait_s, )
 

@@ -121,6 +121,7 @@ static struct auth_front *front_of(struct auth *a, enum role kind, uint32_t numb
   if (!f) return NULL;
   *f = (struct auth_front){ .kind = kind, .number = number, .next = a->fronts };
   map_init(&f->logins);
+  map_init(&f->granted);
   a->fronts = f;
   return f;
 }
@@ -149,6 +150,12 @@ static bool from_front(struct auth *a, enum role kind, uint32_t number, const st
 /* An answer to a grant for which nothing waits any more is no error: its client hung up. */
 static bool from_store(struct auth *a, const struct ipc_msg *msg) {
   struct auth_granted m;
+  struct auth_over over;
+  if (msg->type == auth_over_type) {
+    if (!auth_over_get(msg->payload, &over)) return false;
+    login_over(a, over.front, over.session);
+    return true;
+  }
   if (msg->type != auth_granted_type || !auth_granted_get(msg->payload, &m)) return false;
   struct login *l = map_ptr(&a->grants, msg->tag);
   if (l)
@@ -190,6 +197,7 @@ void auth_offers_look(struct auth *a) {
 void auth_process_connected(struct auth *a, enum role kind, uint32_t number) {
   struct auth_front *f = kind == ROLE_POP3D ? front_of(a, kind, number) : NULL;
   if (f) send_offers(a, f);
+  if (kind == ROLE_STORE) login_repeat_grants(a);
 }
 
 /* --- processes that are gone --- */
@@ -208,6 +216,7 @@ static void front_lost(struct auth *a, uint32_t number) {
     login_cancel(a, (struct login *)(uintptr_t)value);
   map_free(&logins);
   map_free(&f->logins);
+  map_free(&f->granted);
   free(f);
 }
 

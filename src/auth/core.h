@@ -32,6 +32,7 @@ enum {
      places. */
   AUTH_LEFT_PER_FRONT = 4096,
   AUTH_LEFT = 16384,
+  AUTH_GRANTED = 200000, /* sessions of one front-end whose grants are remembered */
 };
 
 /* A front-end process with logins under way. */
@@ -39,7 +40,9 @@ struct auth_front {
   enum role kind;
   uint32_t number;
   struct map logins; /* tag → login */
-  size_t left;       /* logins that live on although their clients have hung up */
+  /* smtpd: tag → account of the sessions that are logged in, for a store that is started again */
+  struct map granted;
+  size_t left; /* logins that live on although their clients have hung up */
   struct auth_front *next;
 };
 
@@ -159,6 +162,10 @@ bool login_apop(struct auth *a, struct auth_front *f, uint64_t tag, struct slice
 void login_cancel(struct auth *a, struct login *l);
 /* Takes back what was granted to a session, if it was. */
 void login_revoke(struct auth *a, uint32_t front, uint64_t session);
+/* A store that was started again: what it does not know is granted once more. */
+void login_repeat_grants(struct auth *a);
+/* store reports that a logged-in session of that front-end is over. */
+void login_over(struct auth *a, uint32_t front, uint64_t session);
 /* True when no hash is needed (any more) to decide it; it then is decided. */
 bool login_decided(struct auth *a, struct login *l, uint64_t now_ms);
 /* at_once: it was proved by something cheap; a right answer is not held back (addresses.h, rule 3).

@@ -115,9 +115,13 @@ static void login_challenge(struct auth *a, struct login *l, struct slice challe
 }
 
 static void login_accept(struct auth *a, struct login *l) {
+  struct auth_front *f = l->front;
   struct buf b;
   buf_init(&b, 512);
-  auth_ok_put(&b, &(struct auth_ok){ .name = account_name(l->row), .account = l->row->id });
+  /* without memory the grant is not repeated, and the client logs in again */
+  if (f && f->kind == ROLE_SMTPD && f->granted.count < AUTH_GRANTED)
+    map_put(&f->granted, l->tag, l->row->id);
+  auth_ok_put(&b, &(struct auth_ok){ .name = account_name(l->row) });
   send_to_front(a, l, auth_ok_type, &b);
   buf_free(&b);
   a->count.logins++;
@@ -138,13 +142,10 @@ static enum account_result still_true(struct auth *a, const struct login *l) {
 /* store learns who this session is before the session does: which maildrop a pop3d's may open, as
  * whom an smtpd's may send. */
 static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
-  bool opens = l->front->kind == ROLE_POP3D;
+  uint8_t service = l->front->kind == ROLE_POP3D ? GRANT_MAILDROP : GRANT_SUBMISSION;
   struct buf b;
   buf_init(&b, 32);
-  if (opens)
-    auth_grant_put(&b, &(struct auth_grant){ l->front->number, l->tag, l->row->id });
-  else
-    auth_submit_put(&b, &(struct auth_submit){ l->front->number, l->tag, l->row->id });
+  auth_grant_put(&b, &(struct auth_grant){ l->front->number, l->tag, l->row->id, service });
   l->serial = ++a->serial;
   if (b.failed || !map_put_ptr(&a->grants, l->serial, l) ||
       !heap_put(&a->delayed, &l->delay, now_ms + AUTH_GRANT_MS)) {
@@ -152,8 +153,7 @@ static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
     login_failed(a, l, AUTH_TROUBLE);
   } else {
     l->state = LOGIN_GRANTING;
-    a->shell.send(a->shell.arg, ROLE_STORE, 0, opens ? auth_grant_type : auth_submit_type,
-                  l->serial, buf_slice(&b));
+    a->shell.send(a->shell.arg, ROLE_STORE, 0, auth_grant_type, l->serial, buf_slice(&b));
   }
   buf_free(&b);
 }
@@ -165,6 +165,25 @@ void login_revoke(struct auth *a, uint32_t front, uint64_t session) {
   auth_revoke_put(&b, &(struct auth_revoke){ front, session });
   if (!b.failed) a->shell.send(a->shell.arg, ROLE_STORE, 0, auth_revoke_type, 0, buf_slice(&b));
   buf_free(&b);
+}
+
+/* Nobody waits for the answers. */
+void login_repeat_grants(struct auth *a) {
+  uint64_t tag, account;
+  for (const struct auth_front *f = a->fronts; f; f = f->next)
+    for (size_t i = 0; map_each(&f->granted, &i, &tag, &account);) {
+      struct buf b;
+      buf_init(&b, 32);
+      auth_grant_put(&b, &(struct auth_grant){ f->number, tag, account, GRANT_SUBMISSION });
+      if (!b.failed)
+        a->shell.send(a->shell.arg, ROLE_STORE, 0, auth_grant_type, ++a->serial, buf_slice(&b));
+      buf_free(&b);
+    }
+}
+
+void login_over(struct auth *a, uint32_t front, uint64_t session) {
+  struct auth_front *f = auth_front(a, front);
+  if (f) map_remove(&f->granted, session);
 }
 
 void login_granted(struct auth *a, struct login *l, bool known, uint32_t wait_s) {

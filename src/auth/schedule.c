@@ -256,7 +256,8 @@ static bool ask_store(struct auth *a, struct schedule_entry *e, uint64_t now_ms)
     schedule_to(e, SCHEDULE_GRANTING);
     e->began = wall(a);
     e->patience_ms = now_ms + SCHEDULE_GRANT_MS;
-    SEND(a, ROLE_STORE, 0, auth_collect, e->serial, a->schedule.number, e->tag, row.id, e->source);
+    SEND(a, ROLE_STORE, 0, auth_grant, e->serial, a->schedule.number, e->tag, row.id,
+         GRANT_COLLECTION, e->source);
   }
   explicit_bzero(&row, sizeof row);
   return ok;

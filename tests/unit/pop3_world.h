@@ -117,7 +117,7 @@ static inline void world_answer(struct pop3_world *w, uint16_t type, struct buf 
 static inline void world_auth_ok(struct pop3_world *w) {
   struct buf b;
   buf_init(&b, IPC_PAYLOAD_MAX);
-  auth_ok_put(&b, &(struct auth_ok){ .name = SLICE("mrose@dbc.mtview.ca.us"), .account = 1 });
+  auth_ok_put(&b, &(struct auth_ok){ .name = SLICE("mrose@dbc.mtview.ca.us") });
   world_answer(w, auth_ok_type, &b);
 }
 

@@ -18,7 +18,8 @@ __attribute__((unused)) static uint64_t alice(struct kit *k) {
 
 __attribute__((unused)) static void submit_grant(struct kit *k, uint64_t session,
                                                  uint64_t account) {
-  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_submit, 9, SMTPD, session, account));
+  assert_true(
+      KIT_SAY(k, ROLE_AUTH, AUTH, auth_grant, 9, SMTPD, session, account, GRANT_SUBMISSION));
   assert_true(KIT_HEAR(k, auth_granted).known);
 }
 

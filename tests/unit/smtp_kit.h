@@ -215,7 +215,7 @@ static inline uint16_t kit_auth_verdict(struct kit *k, bool yes, struct buf *ans
   k->login_asked_password = false;
   buf_reset(&k->login_name);
   if (yes)
-    auth_ok_put(answer, &(struct auth_ok){ SLICE("alice"), 42 });
+    auth_ok_put(answer, &(struct auth_ok){ SLICE("alice") });
   else
     auth_fail_put(answer, &(struct auth_fail){ AUTH_WRONG });
   return yes ? auth_ok_type : auth_fail_type;

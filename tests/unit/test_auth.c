@@ -23,7 +23,6 @@ static void test_login(void **state) {
   struct auth_ok ok;
   assert_true(auth_ok_get(slice_of(said[said_n - 1].payload, said[said_n - 1].n), &ok));
   assert_true(slice_eq(ok.name, SLICE("Tim@example.org")));
-  assert_int_equal(ok.account, 42);
   t = login(1, "TIM@EXAMPLE.org", "tanstaaftanstaaF");
   run();
   at(now + 2000);
@@ -43,7 +42,57 @@ static void test_smtp_is_granted(void **state) {
   assert_int_equal(answer(t), YES);
   assert_int_equal(said_n, before + 2);
   assert_int_equal(said[before].kind, ROLE_STORE);
-  assert_int_equal(said[before].type, auth_submit_type);
+  struct auth_grant m;
+  assert_int_equal(said[before].type, auth_grant_type);
+  assert_true(auth_grant_get(slice_of(said[before].payload, said[before].n), &m));
+  assert_int_equal(m.service, GRANT_SUBMISSION);
+}
+
+/* How many grants a store that was started again gets, the last of them for that session. */
+static size_t repeated(uint64_t session) {
+  size_t before = said_n;
+  auth_process_connected(auth, ROLE_STORE, STORE);
+  for (size_t i = before; i < said_n; i++) {
+    struct auth_grant m;
+    assert_int_equal(said[i].kind, ROLE_STORE);
+    assert_int_equal(said[i].type, auth_grant_type);
+    assert_true(auth_grant_get(slice_of(said[i].payload, said[i].n), &m));
+    assert_int_equal(m.front, MX);
+    assert_int_equal(m.session, session);
+    assert_int_equal(m.account, 42);
+    assert_int_equal(m.service, GRANT_SUBMISSION);
+  }
+  return said_n - before;
+}
+
+/* A session that has logged in stays so for the next store, until it is over; a maildrop does not. */
+static void test_grants_are_repeated(void **state) {
+  struct buf b;
+  add_tim();
+  login(1, "tim@example.org", SECRET);
+  run();
+  assert_int_equal(repeated(0), 0);
+  uint64_t t = start_sasl(1, "PLAIN", true, SLICE("\0tim@example.org\0" SECRET), true);
+  run();
+  assert_int_equal(answer(t), YES);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(repeated(t), 1);
+    auth_process_lost(auth, ROLE_STORE, STORE);
+  }
+  buf_init(&b, 32);
+  auth_over_put(&b, &(struct auth_over){ MX, t + 1 });
+  assert_true(tell(ROLE_STORE, STORE, auth_over_type, 0, &b)); /* another's */
+  assert_int_equal(repeated(t), 1);
+  buf_reset(&b);
+  auth_over_put(&b, &(struct auth_over){ MX, t });
+  assert_true(tell(ROLE_STORE, STORE, auth_over_type, 0, &b));
+  assert_int_equal(repeated(t), 0);
+  t = start_sasl(1, "PLAIN", true, SLICE("\0tim@example.org\0" SECRET), true);
+  run();
+  assert_int_equal(repeated(t), 1);
+  auth_process_lost(auth, ROLE_SMTPD, MX);
+  assert_int_equal(repeated(t), 0);
+  buf_free(&b);
 }
 
 static void test_login_mechanism(void **state) {
@@ -414,6 +463,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     T(test_login),
     T(test_smtp_is_granted),
+    T(test_grants_are_repeated),
     T(test_login_mechanism),
     T(test_authzid),
     T(test_refused_mechanisms),

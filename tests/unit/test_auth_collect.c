@@ -92,7 +92,7 @@ static void ready(uint64_t tag) {
 /* What store was asked last; NULL: nothing new. */
 static struct said *asked_since(size_t from) {
   for (size_t i = said_n; i-- > from;)
-    if (said[i].kind == ROLE_STORE && said[i].type == auth_collect_type) return &said[i];
+    if (said[i].kind == ROLE_STORE && said[i].type == auth_grant_type) return &said[i];
   return NULL;
 }
 
@@ -121,10 +121,11 @@ static struct collect_job *begin(uint64_t tag) {
   ready(tag);
   struct said *asked = asked_since(from);
   if (!asked) return NULL;
-  struct auth_collect q;
-  assert_true(auth_collect_get(slice_of(asked->payload, asked->n), &q));
+  struct auth_grant q;
+  assert_true(auth_grant_get(slice_of(asked->payload, asked->n), &q));
   assert_int_equal(q.front, COLLECTOR);
   assert_int_equal(q.session, tag);
+  assert_int_equal(q.service, GRANT_COLLECTION);
   assert_null(job_since(from, tag)); /* not before store knows */
   grant(asked, true);
   return job_since(from, tag);

@@ -21,7 +21,8 @@ enum { COLLECTOR = 21, MESSAGES = 12, A_RUN = 4, WHOLE_MAX = 90000 };
 /* --- one run, in pieces --- */
 
 static bool grant(struct kit *k, uint64_t run, uint64_t account, uint64_t source) {
-  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_collect, 5, COLLECTOR, run, account, source));
+  assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_grant, 5, COLLECTOR, run, account, GRANT_COLLECTION,
+                      source));
   return KIT_HEAR(k, auth_granted).known;
 }
 

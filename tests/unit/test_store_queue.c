@@ -46,9 +46,13 @@ static void grant_ends(void **state) {
   assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false),
                    RCPT_LEAVES);
   assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_bye, SESSION, ));
+  struct auth_over over = KIT_HEAR(k, auth_over); /* auth need not repeat it */
+  assert_int_equal(over.front, SMTPD);
+  assert_int_equal(over.session, SESSION);
   assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false),
                    RCPT_ELSEWHERE);
   submit_grant(k, SESSION, id);
+  submit_grant(k, SESSION, id); /* a repeated one */
   assert_true(KIT_SAY(k, ROLE_AUTH, AUTH, auth_revoke, 0, SMTPD, SESSION));
   assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false),
                    RCPT_ELSEWHERE);

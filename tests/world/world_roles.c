@@ -458,9 +458,10 @@ static void join(struct world *w) {
     link_new(w, wire->pair, wire->left, wire->right);
     guest_joined(w, wire->left, wire->right);
     guest_joined(w, wire->right, wire->left);
-    if (wire->right != ROLE_AUTH || !w->auth.core) continue;
+    if ((wire->right != ROLE_AUTH && wire->left != ROLE_AUTH) || !w->auth.core) continue;
+    enum role other = wire->right == ROLE_AUTH ? wire->left : wire->right;
     alloc_enter();
-    auth_process_connected(w->auth.core, wire->left, w->numbers[wire->left]);
+    auth_process_connected(w->auth.core, other, w->numbers[other]);
     alloc_leave();
   }
 }

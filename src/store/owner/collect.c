@@ -18,22 +18,14 @@ enum {
 
 /* --- auth: this run delivers to that account --- */
 
-bool collect_grant(struct store *s, struct peer *auth, const struct ipc_msg *m) {
-  struct auth_collect q;
-  if (!auth_collect_get(m->payload, &q) || !q.source) return false;
-  struct dir_account account;
-  bool known = q.account && dir_account(&s->dir, q.account, &account) == DIR_FOUND;
-  struct peer *collector = known ? peer_get(s, ROLE_COLLECTOR, q.front) : NULL;
-  struct session *session = collector ? session_get(collector, q.session) : NULL;
-  known = session && !session->account && !session->pending;
-  if (known) {
-    session->account = q.account;
-    session->source = q.source;
-    buf_init(&session->listed, 8 * (size_t)COLLECT_LIST_MAX);
-    s->shell.set_state(s->shell.arg, ROLE_COLLECTOR, q.front, q.session, COLLECT_GRANTED);
-  }
-  auth_granted_put(&s->out, &(struct auth_granted){ .known = known });
-  store_send_to(s, auth, auth_granted_type, m->tag, -1);
+bool collect_grant(struct store *s, const struct auth_grant *q) {
+  struct peer *collector = peer_get(s, ROLE_COLLECTOR, q->front);
+  struct session *session = collector ? session_get(collector, q->session) : NULL;
+  if (!session || session->account || session->pending) return false;
+  session->account = q->account;
+  session->source = q->source;
+  buf_init(&session->listed, 8 * (size_t)COLLECT_LIST_MAX);
+  s->shell.set_state(s->shell.arg, ROLE_COLLECTOR, q->front, q->session, COLLECT_GRANTED);
   return true;
 }
 

@@ -61,7 +61,7 @@ struct session {
   struct spool spool;  /* smtpd, collector; number 0: none. The job's while a job is out */
   uint64_t spooled;    /* smtpd: octets that came for it, written or not */
   struct ahead *ahead; /* smtpd: chunks may come without an answer; NULL: they may not */
-  uint64_t account;    /* pop3d, collector: granted by auth; 0: none */
+  uint64_t account;    /* pop3d, smtpd, collector: granted by auth; 0: none */
   uint64_t source;     /* collector: which collection of that account; 0: none */
   /* collector: rows of `collected` that the other server still lists, u64 each */
   struct buf listed;
@@ -200,7 +200,8 @@ bool pop_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64
 bool grant_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
 bool collect_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
 /* collect.c: auth's messages about the collector. */
-bool collect_grant(struct store *s, struct peer *auth, const struct ipc_msg *m);
+struct auth_grant;
+bool collect_grant(struct store *s, const struct auth_grant *q);
 bool collect_forget(struct store *s, const struct ipc_msg *m, int64_t now_s);
 struct auth_revoke;
 /* False: that process is no collector. */

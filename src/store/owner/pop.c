@@ -39,51 +39,60 @@ static bool take_back(struct store *s, const struct ipc_msg *m) {
   return true;
 }
 
-/* Refuses a grant because the account's last login was too recent (LOGIN-DELAY). */
-static bool must_wait(struct store *s, struct peer *auth, const struct ipc_msg *m,
-                      uint32_t wait_s) {
-  auth_granted_put(&s->out, &(struct auth_granted){ .known = true, .wait_s = wait_s });
-  store_send_to(s, auth, auth_granted_type, m->tag, -1);
+static bool answer_grant(struct store *s, struct peer *auth, uint64_t tag, bool known,
+                         uint32_t wait_s) {
+  auth_granted_put(&s->out, &(struct auth_granted){ .known = known, .wait_s = wait_s });
+  store_send_to(s, auth, auth_granted_type, tag, -1);
   return true;
 }
 
 /* The session may send as that account. */
-static bool submit_grant(struct store *s, struct peer *auth, const struct ipc_msg *m) {
-  struct auth_submit q;
-  if (!auth_submit_get(m->payload, &q)) return false;
-  struct dir_account account;
-  bool known = q.account && dir_account(&s->dir, q.account, &account) == DIR_FOUND;
-  struct peer *front = known ? peer_get(s, ROLE_SMTPD, q.front) : NULL;
-  struct session *session = front ? session_get(front, q.session) : NULL;
-  if (session) session->account = q.account;
-  auth_granted_put(&s->out, &(struct auth_granted){ .known = session != NULL });
-  store_send_to(s, auth, auth_granted_type, m->tag, -1);
+static bool submit_grant(struct store *s, const struct auth_grant *q) {
+  struct peer *front = peer_get(s, ROLE_SMTPD, q->front);
+  struct session *session = front ? session_get(front, q->session) : NULL;
+  if (session) session->account = q->account;
+  return session != NULL;
+}
+
+/* The session may open the account's maildrop. The role of its process may not be known yet: the
+ * grant can precede the front-end's first message. An smtpd never opens a maildrop, so there is
+ * nothing to remember for it. */
+static bool maildrop_grant(struct store *s, const struct auth_grant *q) {
+  struct peer *front = peer_get(s, ROLE_COUNT, q->front);
+  if (!front || !is_pop3d(front)) return front != NULL;
+  struct session *session = session_get(front, q->session);
+  if (!session || session->open || session->pending) return false;
+  session->account = q->account;
+  s->shell.set_state(s->shell.arg, ROLE_POP3D, q->front, q->session, POP_GRANTED);
   return true;
 }
 
-bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m, int64_t now_s) {
+static bool take_grant(struct store *s, struct peer *auth, const struct ipc_msg *m, int64_t now_s) {
   struct auth_grant q;
-  if (m->type == auth_revoke_type) return take_back(s, m);
-  if (m->type == auth_collect_type) return collect_grant(s, auth, m);
-  if (m->type == auth_submit_type) return submit_grant(s, auth, m);
-  if (m->type == auth_uncollect_type) return collect_forget(s, m, now_s);
-  if (m->type != auth_grant_type || !auth_grant_get(m->payload, &q)) return false;
   struct dir_account account;
+  if (!auth_grant_get(m->payload, &q) || q.service >= GRANT_SERVICES ||
+      (q.service == GRANT_COLLECTION) != (q.source != 0))
+    return false;
   bool known = q.account && dir_account(&s->dir, q.account, &account) == DIR_FOUND;
-  uint32_t wait_s = known ? rules_wait(s, &account, now_s) : 0;
-  if (wait_s) return must_wait(s, auth, m, wait_s);
-  /* The role of this process may not be known yet: the grant can precede the front-end's first
-   * message. An smtpd never opens a maildrop, so there is nothing to remember for it. */
-  struct peer *front = known ? peer_get(s, ROLE_COUNT, q.front) : NULL;
-  if (front && is_pop3d(front)) {
-    struct session *session = session_get(front, q.session);
-    known = session && !session->open && !session->pending;
-    if (known) session->account = q.account;
-    if (known) s->shell.set_state(s->shell.arg, ROLE_POP3D, q.front, q.session, POP_GRANTED);
+  /* the account's last login was too recent (LOGIN-DELAY) */
+  uint32_t wait_s = known && q.service == GRANT_MAILDROP ? rules_wait(s, &account, now_s) : 0;
+  if (!known || wait_s) return answer_grant(s, auth, m->tag, known, wait_s);
+  switch ((enum grant_service)q.service) {
+  case GRANT_MAILDROP: known = maildrop_grant(s, &q); break;
+  case GRANT_SUBMISSION: known = submit_grant(s, &q); break;
+  case GRANT_COLLECTION: known = collect_grant(s, &q); break;
+  case GRANT_SERVICES: return false;
   }
-  auth_granted_put(&s->out, &(struct auth_granted){ .known = known && front });
-  store_send_to(s, auth, auth_granted_type, m->tag, -1);
-  return true;
+  return answer_grant(s, auth, m->tag, known, 0);
+}
+
+bool grant_message(struct store *s, struct peer *auth, const struct ipc_msg *m, int64_t now_s) {
+  switch (m->type) {
+  case auth_grant_type: return take_grant(s, auth, m, now_s);
+  case auth_revoke_type: return take_back(s, m);
+  case auth_uncollect_type: return collect_forget(s, m, now_s);
+  default: return false;
+  }
 }
 
 /* --- open --- */

@@ -2,6 +2,7 @@
 /* Answers smtpd's questions: whether these addresses are ours; store this message. */
 #include <stdlib.h>
 
+#include "ipc/auth_store.h"
 #include "ipc/smtpd_store.h"
 #include "mail/address.h"
 #include "mail/smtp/dsn.h"
@@ -397,11 +398,21 @@ static bool drop(struct store *s, struct peer *p, const struct ipc_msg *m) {
   return true;
 }
 
+/* auth need not grant this session again. */
+static void report_over(struct store *s, const struct session *session) {
+  const struct peer *auth = s->peers;
+  while (auth && auth->kind != ROLE_AUTH) auth = auth->next;
+  if (!auth) return;
+  auth_over_put(&s->out, &(struct auth_over){ session->peer->number, session->tag });
+  store_send_to(s, auth, auth_over_type, 0, -1);
+}
+
 static bool end(struct store *s, struct peer *p, const struct ipc_msg *m) {
   struct smtp_bye q;
   struct session *session = session_find(p, m->tag);
   if (!smtp_bye_get(m->payload, &q)) return false;
   if (session) {
+    if (session->account) report_over(s, session);
     session->account = 0;
     session_end(s, session);
   }
