@@ -81,7 +81,7 @@ submit login bob@inside.test
 ok "a login that is refused: the mail waits, with the words" within 10 queued inside.test 'login .*535'
 ok "the class is told" grep -qE 'event=deferred .*to=bob@inside.test .*stage=auth .*code=535 .*class=login' "$dir/log"
 ok "status tells it" eval 'q status | grep "login-refused" | grep "mx.example.org" | grep -q 535'
-ok "and judges it" checks 2 'refuses the login of route_passwords'
+ok "and judges it" checks 2 'refuses the login bob@inside.test of route_passwords'
 ok "the postmaster has a mail" within 5 told 'Subject: Mail waits: the login at .mx.example.org.'
 ok "which says what to do" all 'told "qasid reload"' 'told "login:  bob@inside.test"'
 sleep 5
