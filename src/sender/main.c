@@ -96,6 +96,7 @@ void sender_give_up(struct sender *s) {
   loop_later_cancel(s->process->loop, &s->turn);
   loop_timer_free(&s->sweep);
   loop_timer_free(&s->sign_pause);
+  signed_free(&s->signatures);
   tls_client_free(&s->tls_any);
   tls_client_free(&s->tls_verified);
 }

@@ -38,6 +38,7 @@
 #include "runtime/role/process.h"
 #include "mail/smtp/client.h"
 #include "src/sender/blocked.h"
+#include "src/sender/signed.h"
 
 enum {
   LANE_HOSTS_MAX = 8,      /* mail exchangers that are tried */
@@ -51,6 +52,7 @@ enum {
   LETTER_MEMORY = 512 * 1024,
   /* open at keys: while it signs, a handshake waits for so many at most */
   SIGN_QUESTIONS = 4,
+  SIGN_LOOKED_AT = 64, /* that wait, for one that asks something else */
   /* for octets from store and a signature; then the message waits in the queue */
   SIGN_PATIENCE_MS = 60 * 1000,
   SIGN_PAUSE_MS = 50, /* after "busy" */
@@ -445,6 +447,7 @@ struct sender {
     struct letter *letter; /* NULL: dropped meanwhile */
   } signings[SIGN_QUESTIONS];
   uint64_t sign_question;
+  struct signed_cache signatures;
   struct loop_timer *sign_pause;
   bool sign_paused;
   struct source sources[SOURCES_MAX]; /* the option source_addresses */

@@ -7,10 +7,14 @@
  *   WAITS    the hash and the canonical header are there; at most SIGN_QUESTIONS are open at keys
  *   ASKED    keys makes the fields
  *
+ * A message that goes to many destinations is many letters of the same octets: keys is asked once,
+ * the others wait for that answer or find it (signed.h).
+ *
  * What cannot be signed (no From:, a limit of mail/dkim.h) goes unsigned; when the keys of its
  * domain cannot be used, `dkim_key_trouble` decides. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/tls/digest.h"
 #include "src/sender/sender.h"
@@ -26,6 +30,7 @@ struct signing {
   struct dkim_scan scan;
   struct digest_run *hash;
   uint8_t body_hash[DKIM_HASH];
+  uint8_t key[DKIM_HASH]; /* WAITS, ASKED: of the question */
   struct buf names, input;
 };
 
@@ -129,12 +134,16 @@ static void on_pause_over(void *arg) {
   sign_go(s);
 }
 
+static void make_question(const struct signing *g, struct buf *b) {
+  buf_init(b, 70 * 1024);
+  dkim_sign_put(b, &(struct dkim_sign){ g->letter->signer, buf_slice(&g->names),
+                                        slice_of(g->body_hash, sizeof g->body_hash),
+                                        buf_slice(&g->input) });
+}
+
 static void put_question(struct sender *s, size_t place, struct signing *g) {
   struct buf b;
-  buf_init(&b, 70 * 1024);
-  dkim_sign_put(&b, &(struct dkim_sign){ g->letter->signer, buf_slice(&g->names),
-                                         slice_of(g->body_hash, sizeof g->body_hash),
-                                         buf_slice(&g->input) });
+  make_question(g, &b);
   s->signings[place].number = ++s->sign_question;
   s->signings[place].letter = g->letter;
   if (!b.failed)
@@ -145,10 +154,29 @@ static void put_question(struct sender *s, size_t place, struct signing *g) {
   buf_free(&b);
 }
 
+static bool is_same(const struct signing *g, const uint8_t key[static DKIM_HASH]) {
+  return memcmp(g->key, key, DKIM_HASH) == 0;
+}
+
+static bool is_asked(const struct sender *s, const struct signing *g) {
+  for (size_t i = 0; i < SIGN_QUESTIONS; i++)
+    if (s->signings[i].letter && is_same(s->signings[i].letter->signing, g->key)) return true;
+  return false;
+}
+
+/* The first that waits and whose question is not open. */
+static struct signing *next_to_ask(const struct sender *s) {
+  struct signing *g = s->first_signing;
+  for (unsigned n = 0; g && n < SIGN_LOOKED_AT; g = g->next, n++)
+    if (!is_asked(s, g)) return g;
+  return NULL;
+}
+
 static void sign_go(struct sender *s) {
-  for (size_t i = 0; i < SIGN_QUESTIONS && s->keys && !s->sign_paused && s->first_signing; i++) {
+  for (size_t i = 0; i < SIGN_QUESTIONS && s->keys && !s->sign_paused; i++) {
     if (s->signings[i].number) continue;
-    struct signing *g = s->first_signing;
+    struct signing *g = next_to_ask(s);
+    if (!g) return;
     unqueue(s, g);
     put_question(s, i, g);
   }
@@ -167,9 +195,25 @@ static void pause_asking(struct sender *s) {
   if (s->sign_paused) loop_timer_set(s->sign_pause, loop_now(s->process->loop) + SIGN_PAUSE_MS);
 }
 
+/* For that letter, and for all that wait for the same. */
+static void take_signatures(struct sender *s, struct letter *l, struct slice fields) {
+  uint8_t key[DKIM_HASH];
+  struct signing *g = l->signing;
+  memcpy(key, g->key, sizeof key);
+  signed_keep(&s->signatures, key, fields, loop_now(s->process->loop));
+  prefix_then(l, fields);
+  for (;;) {
+    for (g = s->first_signing; g && !is_same(g, key); g = g->next) {
+    }
+    if (!g) return;
+    unqueue(s, g);
+    prefix_then(g->letter, fields);
+  }
+}
+
 static void take_answer(struct sender *s, struct letter *l, const struct dkim_signed *a) {
   switch ((enum sign_outcome)a->outcome) {
-  case SIGN_DONE: prefix_then(l, a->fields); break;
+  case SIGN_DONE: take_signatures(s, l, a->fields); break;
   case SIGN_NO_KEY: go_on(l); break;
   case SIGN_BUSY:
     queue(s, l->signing);
@@ -209,6 +253,26 @@ void sign_keys_lost(struct sender *s, uint32_t number) {
   }
 }
 
+/* The question is complete: it was answered lately, or keys is asked. */
+static void sign_ask(struct letter *l) {
+  struct sender *s = l->sender;
+  struct signing *g = l->signing;
+  struct buf b;
+  make_question(g, &b);
+  bool fine = !b.failed && digest_of(DIGEST_SHA256, buf_slice(&b), g->key);
+  buf_free(&b);
+  struct slice known =
+      fine ? signed_find(&s->signatures, g->key, loop_now(s->process->loop)) : SLICE_NONE;
+  if (!fine) {
+    put_off(l, "no memory for the signature for");
+  } else if (known.n) {
+    prefix_then(l, known);
+  } else {
+    queue(s, g);
+    sign_go(s);
+  }
+}
+
 /* --- hashing --- */
 
 static void hashed(struct letter *l) {
@@ -224,8 +288,7 @@ static void hashed(struct letter *l) {
                                          : "its header is too large to be signed");
   } else {
     dkim_scan_free(&g->scan);
-    queue(l->sender, g);
-    sign_go(l->sender);
+    sign_ask(l);
   }
 }
 
