@@ -4,8 +4,8 @@
  * those that name it only: another's mail never goes out under it. Passwords are not shown. */
 #include "conf/internal.h"
 
-/* Takes the next login off `*rest`. False: there is none. `*line` counts lines; `*ret_good` false: it
- * is malformed. */
+/* Takes the next login off `*rest`. False: there is none. `*line` counts lines; `*ret_good` false:
+ * it is malformed. */
 static bool login_next(struct slice *rest, unsigned *line, struct conf_login *ret, bool *ret_good) {
   while (rest->p) {
     struct slice text = slice_split(rest, '\n');

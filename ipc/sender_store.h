@@ -48,11 +48,11 @@ enum {
 /* letters: how many the sender can take in addition to those announced before. */
 #define send_ready_FIELDS(F) F(u32, letters, )
 /* id: the queue id for logs. account, sender: whose routes it may take: the account that submitted
- * it, the domain of its sender; empty: nobody's. The envelope has at most SEND_RCPTS_MAX recipients,
- * each with its row, and the size of the whole message in wire form. octets: its beginning. signer:
- * the domain of ours that is to sign it (DKIM); empty: none. doubts: how often a server's reply to
- * the end of data left doubt whether it has taken the message; from the first on, another server is
- * to be asked then. */
+ * it, the domain of its sender; empty: nobody's. The envelope has at most SEND_RCPTS_MAX
+ * recipients, each with its row, and the size of the whole message in wire form. octets: its
+ * beginning. signer: the domain of ours that is to sign it (DKIM); empty: none. doubts: how often a
+ * server's reply to the end of data left doubt whether it has taken the message; from the first on,
+ * another server is to be asked then. */
 #define send_letter_FIELDS(F) \
   F(bytes, id, QUEUE_ID_MAX) F(bytes, destination, SEND_DESTINATION_MAX) \
     F(bytes, account, ENVELOPE_PATH_MAX) F(bytes, sender, SEND_DESTINATION_MAX) \

@@ -3,10 +3,10 @@
  *
  *   WAITS_FOR_DNS → ASKS → READY ⇄ (links) → at rest → freed
  *
- * Letters whose routes are the same share a lane: the same host, TLS and login. So a connection never
- * carries mail of others than those whose route has its login. The number of its
- * connections grows with deliveries and shrinks with failures; a lane whose servers cannot be
- * reached returns all its letters at once, so that they take no place from others. */
+ * Letters whose routes are the same share a lane: the same host, TLS and login. So a connection
+ * never carries mail of others than those whose route has its login. The number of its connections
+ * grows with deliveries and shrinks with failures; a lane whose servers cannot be reached returns
+ * all its letters at once, so that they take no place from others. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -78,7 +78,8 @@ void postmaster_send(struct store *s, struct slice subject, struct slice text, i
 
 enum { NOTICE_EVERY_S = 24 * 3600 };
 
-/* A notice about that login at that server is due. When the table is full, the oldest makes room. */
+/* A notice about that login at that server is due. When the table is full, the oldest makes room.
+ */
 static bool is_due(struct notified_routes *t, struct slice route, struct slice user,
                    int64_t now_s) {
   uint64_t hash = slice_hash(route) ^ (slice_hash(user) << 1);
