@@ -5,7 +5,8 @@
  * is not, not even after a further power loss; and the one that was in its commit is there as a
  * whole or not at all.
  *
- * QASID_FAULT_SEEDS=n runs each with n seeds instead of one. */
+ * The operations are a sample (sample.h). QASID_FAULT_SEEDS=n runs each with n seeds instead of
+ * one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@
 #include "lib/db/db.h"
 #include "tests/world/disk_sim.h"
 #include "tests/world/rng.h"
+#include "tests/unit/sample.h"
 
 enum { TRANSACTIONS = 14, SECTOR_SPOILT = 4096 };
 
@@ -398,11 +400,12 @@ static bool fail_at(const struct kind *k, void (*workload)(struct run *r), uint6
 
 static void everywhere(const struct kind *k) {
   uint64_t seeds = 1;
+  struct sample some = sample_next();
   num_parse(slice_str(getenv("QASID_FAULT_SEEDS")), 100000, &seeds);
   for (uint64_t seed = 1; seed <= seeds; seed++)
     for (size_t w = 0; w < sizeof workloads / sizeof *workloads; w++) {
-      uint64_t n = 1;
-      while (fail_at(k, workloads[w], n, seed)) n++;
+      uint64_t n = some.first;
+      while (fail_at(k, workloads[w], n, seed)) n += some.step;
       assert_true(n > 20);
     }
 }

@@ -7,6 +7,7 @@
  *  1. every message that the other server ever had is in the inbox, once, octet for octet;
  *  2. none was deleted there before it was here (looked at after each death);
  *  3. `check` finds no damage. */
+#include "tests/unit/sample.h"
 #include "tests/unit/store_kit.h"
 
 #include "ipc/collector_store.h"
@@ -604,12 +605,13 @@ static bool one_life(const struct disk_sim *from, struct conf *conf, const struc
 enum what { DIE, FAIL_SYNC, FAIL_WRITE, FULL };
 
 static void every_operation(enum what what, enum ending ending) {
+  struct sample some = sample_next();
   struct conf *conf = conf_defaults();
   conf->store_free_space = 0;
   struct disk_sim *from = prepared(conf);
   uint64_t lives = 0;
   bool reached = true;
-  for (uint64_t n = 1; reached && n < 5000; n++, lives++) {
+  for (uint64_t n = some.first; reached && n < 5000; n += some.step, lives++) {
     struct disk_plan plan = { 0 };
     *(what == DIE          ? &plan.die_at
       : what == FAIL_SYNC  ? &plan.fail_sync_at
@@ -617,7 +619,7 @@ static void every_operation(enum what what, enum ending ending) {
                            : &plan.full_at) = n;
     reached = one_life(from, conf, &plan, ending, n * 7919 + what * 31 + ending);
   }
-  assert_true(lives > 10);
+  assert_true(lives * some.step > 10);
   print_message("%llu lives\n", (unsigned long long)lives);
   disk_sim_free(&from);
   conf_free(&conf);

@@ -10,6 +10,7 @@
  *  4. what a QUIT deleted can be brought back, octet for octet, until it was purged; an undelete
  * and a purge that were answered stay, those that were not did all or nothing;
  *  5. `check` finds no damage. */
+#include "tests/unit/sample.h"
 #include "tests/unit/store_kit.h"
 
 #include "src/store/sql/engine.h"
@@ -349,13 +350,14 @@ static bool one_life(const struct disk_sim *from, struct conf *conf, void (*cour
 enum what { DIE, FAIL_SYNC, FAIL_WRITE, FULL };
 
 static void every_operation_of(void (*course)(struct life *l), enum what what, enum ending ending) {
+  struct sample some = sample_next();
   struct conf *conf = conf_defaults();
   conf->store_free_space = 0;
   conf->undelete_time = WINDOW_S;
   struct disk_sim *from = prepared(conf);
   uint64_t lives = 0;
   bool reached = true;
-  for (uint64_t n = 1; reached && n < 5000; n++, lives++) {
+  for (uint64_t n = some.first; reached && n < 5000; n += some.step, lives++) {
     struct disk_plan plan = { 0 };
     *(what == DIE          ? &plan.die_at
       : what == FAIL_SYNC  ? &plan.fail_sync_at
@@ -365,7 +367,7 @@ static void every_operation_of(void (*course)(struct life *l), enum what what, e
     reached = one_life(from, conf, course, &plan, ending, n * 7919 + what * 31 + ending);
   }
   print_message(": %llu lives\n", (unsigned long long)lives);
-  assert_true(lives > 10);
+  assert_true(lives * some.step > 10);
   disk_sim_free(&from);
   conf_free(&conf);
 }
