@@ -20,7 +20,9 @@ struct slice mime_next_parameter(struct slice *rest, bool *ret_more) {
   return s;
 }
 
-void mime_type(struct slice body, struct slice *ret_type, struct slice *ret_subtype) {
+/* Of a Content-Type's body: "multipart" and "mixed" of "multipart/mixed; boundary=x". Of any other
+ * field's: its first word, without comments. */
+static void read_words(struct slice body, struct slice *ret_type, struct slice *ret_subtype) {
   bool more;
   struct slice s = mail_strip(mime_next_parameter(&body, &more));
   *ret_type = mail_trim(slice_split(&s, '/'));
@@ -39,7 +41,10 @@ static bool is_printable(struct slice s) {
   return true;
 }
 
-bool mime_parameter(struct slice body, struct slice name, struct buf *out) {
+/* The value of the first parameter `name` that has one in printable ASCII, put into `out`, which is
+ * empty. (A parameter that is not ASCII is none: for the client of a surrogate it has another
+ * name.) False when there is none, or it does not fit. */
+static bool find_parameter(struct slice body, struct slice name, struct buf *out) {
   bool more;
   mime_next_parameter(&body, &more);
   while (more) {
@@ -64,7 +69,7 @@ void mime_header_begin(struct mime_header *h, bool in_digest) {
 static void read_boundary(struct mime_header *h, struct slice body) {
   struct buf b;
   buf_init(&b, MIME_FIELD_MAX);
-  bool good = mime_parameter(body, SLICE("boundary"), &b) && buf_len(&b) <= MIME_BOUNDARY_MAX;
+  bool good = find_parameter(body, SLICE("boundary"), &b) && buf_len(&b) <= MIME_BOUNDARY_MAX;
   h->n = good ? (uint16_t)buf_len(&b) : 0;
   if (h->n) memcpy(h->boundary, buf_slice(&b).p, h->n);
   h->failed |= b.failed;
@@ -87,7 +92,7 @@ static enum mime_kind message_kind(struct slice subtype) {
 
 static void read_type(struct mime_header *h, struct slice body) {
   struct slice type, subtype;
-  mime_type(body, &type, &subtype);
+  read_words(body, &type, &subtype);
   h->has_type = true;
   h->kind = MIME_LEAF;
   if (slice_caseeq(type, SLICE("multipart"))) {
@@ -107,7 +112,7 @@ static enum mime_encoding encoding_of(struct slice body) {
                                                  [MIME_QUOTED_PRINTABLE] = "quoted-printable",
                                                  [MIME_BASE64] = "base64" };
   struct slice word, behind;
-  mime_type(body, &word, &behind);
+  read_words(body, &word, &behind);
   for (enum mime_encoding i = MIME_7BIT; i < MIME_OTHER; i++)
     if (slice_caseeq(word, slice_str(words[i]))) return i;
   return MIME_OTHER;

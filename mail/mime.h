@@ -20,17 +20,10 @@ enum {
 
 /* --- fields --- */
 
-/* Of a Content-Type's body: "multipart" and "mixed" of "multipart/mixed; boundary=x". Of any other
- * field's, its first word, without comments. */
-void mime_type(struct slice body, struct slice *ret_type, struct slice *ret_subtype);
 /* Takes everything up to the next ";" off `*rest`; whether one was there. */
 struct slice mime_next_parameter(struct slice *rest, bool *ret_more);
-/* The value of the first parameter `name` that has one in printable ASCII, without its quotes, put
- * into `out`, which is empty. (A parameter that is not ASCII is none: for the client of a surrogate
- * it has another name.) False when there is none, or it does not fit. */
-bool mime_parameter(struct slice body, struct slice name, struct buf *out);
-/* The value itself: a quoted string without its quotes, else the text as written; unfolded, without
- * the comments around it. */
+/* Puts the value itself: a quoted string without its quotes, else the text as written; unfolded,
+ * without the comments around it. */
 void mime_put_value(struct buf *out, struct slice value);
 
 /* --- a header --- */
