@@ -18,11 +18,11 @@ static const struct cmd_option dkim_list_options[] = {
   { NULL, NULL, NULL },
 };
 static const struct cmd_option dkim_rotate_options[] = {
-  { "confirmed", NULL, "Do not look at DNS: every name server has the records." },
+  { "confirmed", NULL, "Do not check DNS: every name server is known to have the records." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option dkim_retire_options[] = {
-  { "force", NULL, "Although mail that they signed may still be under way." },
+  { "force", NULL, "Do so even if mail that they signed may still be under way." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option init_options[] = {
@@ -47,15 +47,15 @@ static const struct cmd_option serve_options[] = {
 static const struct cmd_option add_options[] = {
   { "password-stdin", NULL, "The password is the first line of standard input." },
   { "hash-stdin", NULL,
-    "That line is a hash out of another server's database instead: yescrypt, bcrypt, "
-    "SHA-512-crypt, "
-    "SHA-256-crypt, MD5-crypt, with Dovecot's {SCHEME} or without." },
+    "The first line of standard input is a password hash from another server's database: yescrypt, "
+    "bcrypt, SHA-512-crypt, SHA-256-crypt, MD5-crypt, with Dovecot's {SCHEME} or without." },
   { "legacy-auth", NULL,
     "Keep the password recoverable (encrypted), which APOP and CRAM-MD5 need. SCRAM works too "
     "then." },
-  { "scram", NULL, "Keep SCRAM's verifiers (not the password). Else the option scram decides." },
-  { "no-scram", NULL, "Keep none, whatever the option says." },
-  { "quota", "SIZE", "The most octets the mailbox holds, such as 2G; 0: no limit." },
+  { "scram", NULL,
+    "Keep verifiers for SCRAM (not the password). The default is the option scram." },
+  { "no-scram", NULL, "Keep no verifiers, whatever the option says." },
+  { "quota", "SIZE", "The largest size of the mailbox, such as 2G; 0 means no limit." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option passwd_options[] = {
@@ -77,22 +77,22 @@ static const struct cmd_option account_import_options[] = {
 };
 static const struct cmd_option rename_options[] = {
   { "alias", NULL,
-    "Mail for the old address goes on coming in: it becomes an alias of the new one." },
+    "Keep the old address as an alias of the new one, so that it still receives mail." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option collect_options[] = {
   { "password-stdin", NULL,
-    "The password there is the first line of standard input; else it is asked for." },
-  { "every", "TIME", "How often, from 1m to 7d; else 15m." },
+    "The password at that server is the first line of standard input; otherwise it is asked for." },
+  { "every", "TIME", "How often, from 1m to 7d; the default is 15m." },
   { "keep", NULL, "Leave the mail at the other server: the default." },
   { "delete", NULL, "Delete a message there once it is safe here." },
-  { "delete-after", "TIME", "Delete it there so long after it came here, such as 14d." },
-  { "auth", "MECHANISM", "Log in by this one; else by the best that is offered." },
+  { "delete-after", "TIME", "Delete it there this long after it was fetched, such as 14d." },
+  { "auth", "MECHANISM", "Log in with this mechanism; the default is the best that is offered." },
   { "discover", NULL,
     "HOST is a mail domain: its SRV records say where its POP3 server is (RFC 6186)." },
   { "no-tls", NULL,
-    "With pop3://: without TLS. The password is then never shown: APOP, SCRAM or CRAM-MD5 must "
-    "do." },
+    "With pop3://: without TLS. The password is then never sent in the clear: only APOP, SCRAM and "
+    "CRAM-MD5 are used." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option collect_password_options[] = {
@@ -103,8 +103,7 @@ static const struct cmd_option collect_password_options[] = {
 static const struct cmd_option delete_options[] = {
   { "from", "FILE",
     "Delete every account that is named in FILE, one address a line (or a CSV file with that "
-    "column). "
-    "An address that is not an account is named, and then nothing is deleted." },
+    "column). If an address is not an account, it is named and nothing is deleted." },
   { "yes", NULL, "Do not ask." },
   { NULL, NULL, NULL },
 };
@@ -159,21 +158,19 @@ static const struct cmd_option restore_options[] = {
 };
 static const struct cmd_option status_options[] = {
   { "check", NULL,
-    "As a plugin for Nagios and what is like it: one line, and 0 (OK), 1 (WARNING) or 2 "
-    "(CRITICAL). Critical: the server does not "
-    "answer, all processes of a kind are away, the disk is full, a certificate ends within 7 days "
-    "or has ended. A warning: "
-    "one process is away, less than three times store_free_space is free, a certificate ends "
-    "within 21 days, a mailbox "
-    "is filled to 90 % of its quota, mail is due for an hour." },
+    "Act as a plugin for Nagios and compatible systems: one line, and 0 (OK), 1 (WARNING) or 2 "
+    "(CRITICAL). Critical: the server does not answer, all processes of a kind are away, the disk "
+    "is full, a certificate ends within 7 days or has ended. A warning: one process is away, less "
+    "than three times store_free_space is free, a certificate ends within 21 days, a mailbox is "
+    "filled to 90 % of its quota, mail is due for an hour." },
   { "ignore", "WHAT",
     "With --check: leave out processes, certificates, disk, mailboxes, queue or sending; may be "
-    "given often.",
+    "repeated.",
     .often = true },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option trace_options[] = {
-  { "for", "TIME", "So long, such as 10m, and not until ^C." },
+  { "for", "TIME", "Stop after this time, such as 10m, instead of at ^C." },
   { NULL, NULL, NULL },
 };
 static const struct cmd_option lookup_options[] = {
@@ -181,8 +178,8 @@ static const struct cmd_option lookup_options[] = {
   { NULL, NULL, NULL },
 };
 static const struct cmd_option plan_options[] = {
-  { "from", "ADDRESS", "The envelope's sender. Else the account's address, else nobody (<>)." },
-  { "account", "ADDRESS", "The account that submits it. Else nobody who has logged in." },
+  { "from", "ADDRESS", "The envelope's sender. The default is the account's address, or else <>." },
+  { "account", "ADDRESS", "The account that submits the message. The default is no login." },
   { "probe", NULL,
     "Connect to the servers, in their order, and ask them: EHLO, STARTTLS, MAIL, RCPT, never "
     "DATA." },
@@ -192,24 +189,18 @@ static const struct cmd_option plan_options[] = {
 const struct cmd cli_commands[] = {
   { "init", "ADDRESS", 1, 1, cmd_init, init_options, "make a working server for an address",
     "Writes a configuration, the data folder, a self-signed certificate, the address's domain, and "
-    "the "
-    "address as the first account with a password that is made and shown once. Then says what to "
-    "put "
-    "into DNS. Nothing that exists is overwritten.",
+    "the address as the first account, with a generated password that is shown once. Then says "
+    "what to put into DNS. Nothing that exists is overwritten.",
     .no_json = true },
   { "serve", "", 0, 0, cmd_serve, serve_options, "run the server, in the foreground",
-    "Logs to standard error. Stops on SIGTERM and SIGINT after it finished what it acknowledged; "
-    "SIGHUP "
-    "reads the configuration again. Tells systemd when it is ready.",
+    "Logs to standard error. SIGTERM and SIGINT stop it once everything acknowledged is finished; "
+    "SIGHUP reloads the configuration. Notifies systemd when it is ready.",
     .no_json = true },
-  { "check-config", "", 0, 0, cmd_check_config, NULL, "say what is wrong with the configuration",
-    "One line for each mistake: file:line: option: what is wrong, what was meant. The "
-    "certificates, keys "
-    "and folders that it names are looked at too. A certificate that has expired or will within 21 "
-    "days, or one "
-    "that is not for the server's name, and a user that is not there are warnings: the server can "
-    "start, so the command ends "
-    "with 0." },
+  { "check-config", "", 0, 0, cmd_check_config, NULL, "check the configuration",
+    "Prints one line for each mistake: file:line: option: what is wrong and what was probably "
+    "meant. The certificates, keys and folders that it names are checked too. A certificate that "
+    "has expired or will within 21 days, or one that is not for the server's name, and a user that "
+    "is not there are warnings: the server can start, so the command ends with 0." },
   { "config", "[show|sample|manual|log-manual|system-calls|OPTION]", 0, 1, cmd_config, NULL,
     "show the configuration, explain its options",
     "show prints every option with its value in effect; sample a file with all defaults; manual "
@@ -224,7 +215,7 @@ const struct cmd cli_commands[] = {
     "password is asked for, twice, without echo.",
     .no_json = true },
   { "account import", "FILE", 1, 1, cmd_account_import, account_import_options,
-    "make many accounts out of a CSV file",
+    "create many accounts from a CSV file",
     "The first line names the columns: address, then password or hash (as in account add "
     "--hash-stdin), quota (such as 2G; none), "
     "aliases (addresses that lead to it, with blanks between). The word generate as a password "
@@ -241,12 +232,11 @@ const struct cmd cli_commands[] = {
   { "account rename", "OLD NEW", 2, 2, cmd_account_rename, rename_options,
     "give an account another address",
     "Its mail, UIDLs, limits, password, certificates and collections stay, and aliases lead to the "
-    "new address. It logs in "
-    "by the new one from then on." },
-  { "account enable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "let an account log in again",
+    "new address. From then on it logs in with the new address." },
+  { "account enable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "allow an account to log in again",
     NULL, .no_json = true },
-  { "account disable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "let an account log in no more",
-    "Its mail goes on coming in.", .no_json = true },
+  { "account disable", "ADDRESS", 1, 1, cmd_account_enable, NULL, "stop an account from logging in",
+    "It still receives mail.", .no_json = true },
   { "account set", "ADDRESS LIMIT VALUE|none|never|default", 3, 3, cmd_process, NULL,
     "give an account a limit of its own",
     "LIMIT is quota (the most octets of its mailbox, such as 2G, or none), login-delay (the least "
@@ -261,64 +251,61 @@ const struct cmd cli_commands[] = {
   { "account sendas add", "ADDRESS AS", 2, 2, cmd_process, NULL,
     "let an account send as somebody else",
     "AS is an address, here or elsewhere; @DOMAIN for any address of that domain; or <> for mail "
-    "without a sender. Its own address, "
-    "its aliases and its subaddresses an account may use anyway (the option sender_check).",
+    "without a sender. An account may always use its own address, its aliases and its subaddresses "
+    "(see the option sender_check).",
     .no_json = true },
-  { "account sendas list", "[ADDRESS]", 0, 1, cmd_process, NULL, "list as whom accounts may send",
-    NULL },
-  { "account sendas delete", "ADDRESS AS", 2, 2, cmd_process, NULL, "take that back", NULL,
+  { "account sendas list", "[ADDRESS]", 0, 1, cmd_process, NULL,
+    "list the addresses that accounts may send as", NULL },
+  { "account sendas delete", "ADDRESS AS", 2, 2, cmd_process, NULL, "revoke that permission", NULL,
     .no_json = true },
   { "account limits", "ADDRESS", 1, 1, cmd_process, NULL, "show an account's own limits", NULL },
   { "account forward", "ADDRESS [TARGET …|none]", 1, 64, cmd_account_forward, forward_options,
-    "let mail for an account go elsewhere",
-    "To other accounts, aliases, or addresses elsewhere; those given take the place of all before. "
-    "none: no more. Without a target "
-    "shows where it goes. The reverse-path of what leaves is rewritten to one of ours (SRS), "
-    "through which bounces find back to "
-    "who sent it." },
+    "forward an account's mail",
+    "To other accounts, aliases, or addresses elsewhere; the targets given replace all earlier "
+    "ones; none ends forwarding. Without a target the present ones are shown. The reverse-path of "
+    "what leaves is rewritten to one of ours (SRS), so that bounces find their way back to the "
+    "sender." },
   { "account quota", "ADDRESS SIZE|none|default", 2, 2, cmd_process, NULL,
-    "limit an account's mailbox",
+    "set the size limit of an account's mailbox",
     "A size such as 2G; the same as account set ADDRESS quota SIZE." },
   { "account certificate add", "ADDRESS FILE|FINGERPRINT", 2, 2, cmd_account_certificate, NULL,
-    "let a certificate stand for an account's password",
-    "A client that shows it in its TLS handshake logs in without a password (EXTERNAL), when the "
-    "option client_certificates "
-    "is on. FILE has the certificate in PEM; it may be self-signed. FINGERPRINT is its SHA-256.",
+    "let an account log in with a certificate",
+    "A client that presents it in the TLS handshake logs in without a password (EXTERNAL) if the "
+    "option client_certificates is on. FILE has the certificate in PEM; it may be self-signed. "
+    "FINGERPRINT is its SHA-256.",
     .no_json = true },
   { "account certificate list", "[ADDRESS]", 0, 1, cmd_account_certificate, NULL,
     "list certificates of accounts", NULL },
   { "account certificate delete", "ADDRESS FILE|FINGERPRINT", 2, 2, cmd_account_certificate, NULL,
-    "take a certificate back", NULL, .no_json = true },
+    "revoke a certificate", NULL, .no_json = true },
   { "account delete", "[ADDRESS]", 0, 1, cmd_account_delete, delete_options,
     "delete an account with its mail",
-    "Aliases that led to it are printed: those that lost it and lead to others still, and those "
-    "that were deleted because it was "
-    "their last target." },
+    "Prints the aliases that led to it: those that lost this target and keep others, and those "
+    "deleted because it was their last." },
   { "account collect add", "ADDRESS URL", 2, 2, cmd_collect_add, collect_options,
     "fetch mail from another server into an account",
-    "URL is pop3s://USER@HOST[:PORT], or pop3://USER@HOST[:PORT], which says STLS and does not go "
-    "on without. The "
-    "certificate is always verified. Each message comes once, also when a process or the machine "
-    "dies meanwhile; "
-    "what is deleted there was safe here before." },
+    "URL is pop3s://USER@HOST[:PORT], or pop3://USER@HOST[:PORT], which requires STLS. The "
+    "certificate is always verified. Each message is fetched exactly once, even if a process or "
+    "the machine dies in between, and is deleted there only once it is safe here." },
   { "account collect list", "[ADDRESS]", 0, 1, cmd_collect, NULL,
-    "show what is fetched, and how it went", NULL },
+    "list collections and the result of their last run", NULL },
   { "account collect run", "ID", 1, 1, cmd_collect, NULL, "fetch now", NULL, .no_json = true },
-  { "account collect pause", "ID", 1, 1, cmd_collect, NULL, "fetch no more until resume", NULL,
+  { "account collect pause", "ID", 1, 1, cmd_collect, NULL, "suspend a collection", NULL,
     .no_json = true },
-  { "account collect resume", "ID", 1, 1, cmd_collect, NULL, "go on fetching, beginning now",
+  { "account collect resume", "ID", 1, 1, cmd_collect, NULL, "resume a collection, with a run now",
     "A collection whose password was refused is paused by the server itself.", .no_json = true },
   { "account collect password", "ID", 1, 1, cmd_collect_password, collect_password_options,
     "give a collection another password, and resume it", NULL, .no_json = true },
   { "account collect leave-out", "ID UIDL", 2, 2, cmd_collect, NULL,
-    "leave one message at the other server alone",
-    "For a message at which each run is stuck: the column stepped-over of account collect list "
-    "names it.",
+    "skip one message at the other server",
+    "For a message that stops each run: it is named in the column stepped-over of account collect "
+    "list.",
     .no_json = true },
-  { "account collect take-in", "ID UIDL", 2, 2, cmd_collect, NULL, "fetch again what was left out",
-    NULL, .no_json = true },
-  { "account collect delete", "ID", 1, 1, cmd_collect, NULL, "fetch from there no more",
-    "What was fetched stays. Added anew, it fetches everything that is there a second time.",
+  { "account collect take-in", "ID UIDL", 2, 2, cmd_collect, NULL,
+    "fetch a skipped message after all", NULL, .no_json = true },
+  { "account collect delete", "ID", 1, 1, cmd_collect, NULL, "delete a collection",
+    "Mail already fetched stays. If the collection is added again, everything still at the other "
+    "server is fetched a second time.",
     .no_json = true },
   { "domain add", "DOMAIN", 1, 1, cmd_domain_add, NULL, "receive mail for a domain",
     "Makes the keys that its mail is signed with (DKIM), and prints their records for DNS." },
@@ -326,68 +313,62 @@ const struct cmd cli_commands[] = {
   { "domain delete", "DOMAIN", 1, 1, cmd_domain_delete, NULL, "no longer receive mail for a domain",
     "Its accounts and aliases must be deleted first. Its DKIM keys go with it.", .no_json = true },
   { "domain check", "[DOMAIN]", 0, 1, cmd_domain_check, NULL,
-    "hold DNS against what should be there, and say what to publish",
+    "compare DNS with what should be published",
     "Looks at the host's A, AAAA and PTR, and at each domain's MX, SPF, DKIM, DMARC and SRV (RFC "
     "6186) records. Ends with 0 when all is "
     "right, with 65 when something is to be published, with 75 when DNS did not answer or an SPF "
     "record is beyond what is "
     "understood here." },
   { "dkim list", "[DOMAIN]", 0, 1, cmd_dkim_list, dkim_list_options,
-    "show the keys that mail is signed with",
-    "In the state current they sign; next: to be published before they do; old: they sign no more, "
-    "but their records must stay "
-    "until what they signed has been read. The private parts "
-    "leave the server nowhere." },
+    "list the keys that mail is signed with",
+    "Keys in the state current sign; those in the state next must be published before they sign; "
+    "old ones no longer sign, but their records must stay in DNS until the mail that they signed "
+    "has been verified. The private parts never leave the server." },
   { "dkim rotate", "DOMAIN", 1, 1, cmd_dkim_rotate, dkim_rotate_options,
-    "replace a domain's keys by new ones, in two steps",
-    "The first makes the next keys, and prints their records. Said again, it looks whether DNS has "
-    "these, and then lets them sign; "
-    "the old ones stay listed until dkim retire. Ends with 75 as long as the second step is still "
-    "to come. A domain that has no keys gets its first. With --json the keys after the step are "
-    "printed, as by dkim list." },
+    "replace a domain's keys, in two steps",
+    "The first run creates the next keys and prints their records. The second checks that DNS has "
+    "these records and then lets the new keys sign; the old ones stay listed until dkim retire. "
+    "Exits with 75 while the second step is still to come. A domain without keys gets its first. "
+    "With --json the keys after the step are printed, as by dkim list." },
   { "dkim retire", "DOMAIN", 1, 1, cmd_dkim_retire, dkim_retire_options,
     "forget a domain's old keys",
     "Refused for a week after they were replaced, since mail that they signed may still be under "
-    "way. Their records can then go "
-    "from DNS.",
+    "way. Afterwards their records can be removed from DNS.",
     .no_json = true },
-  { "alias add", "ADDRESS TARGET …", 2, 64, cmd_process, NULL, "let an address lead to others",
+  { "alias add", "ADDRESS TARGET …", 2, 64, cmd_process, NULL, "create an alias",
     "Targets are accounts or aliases of this server, or addresses elsewhere. ADDRESS can be "
-    "@DOMAIN: what comes for an address "
-    "there that does not exist. A message goes to every target that has room. While one is full,"
-    " the sender's server is told to send it again (452 4.2.2); then only those get it who lack "
-    "it." },
+    "@DOMAIN: a catch-all for addresses of the domain that do not exist. A message goes to every "
+    "target that has room. While one is full, the sender's server is told to send it again (452 "
+    "4.2.2); then only those get it who lack it." },
   { "alias list", "[DOMAIN]", 0, 1, cmd_process, NULL, "list the aliases", NULL },
   { "alias delete", "ADDRESS", 1, 1, cmd_process, NULL, "delete an alias",
-    "Aliases that led to it are printed: those that lost it, and those that were deleted because "
-    "it was their last target." },
+    "Prints the aliases that led to it: those that lost this target, and those deleted because it "
+    "was their last." },
   { "mail list", "ADDRESS", 1, 1, cmd_process, NULL, "list the messages of an account",
     "With their UIDs, sizes and UIDLs, and where each lies." },
   { "mail show", "ADDRESS UID", 2, 2, cmd_mail_show, NULL, "print a message as it is stored",
     "All of it, on standard output, lines ending in CR LF.", .no_json = true },
   { "mail delete", "ADDRESS UID …", 2, 250, cmd_process, NULL, "delete messages of an account",
-    "As the account's owner would by POP3: with the option undelete_time they can be brought back. "
-    "Not while the maildrop is "
-    "open.",
+    "As the account's owner would by POP3: with the option undelete_time they can be restored. "
+    "Refused while the maildrop is open.",
     .no_json = true },
   { "mail deleted", "ADDRESS", 1, 1, cmd_process, NULL,
-    "list an account's deleted messages that can be brought back",
-    "They are kept for the option undelete_time, and are no part of its mail, of its quota or of "
-    "an export." },
+    "list deleted messages that can be restored",
+    "They are kept for the time in the option undelete_time, and count neither as mail nor towards "
+    "the quota nor in an export." },
   { "mail undelete", "ADDRESS [UID …]", 1, 250, cmd_mail_undelete, undelete_options,
-    "bring deleted messages back",
-    "With their UIDs and UIDLs: a client that has them does not download them again. An open POP3 "
-    "session "
-    "sees them the next time. Several hundred are one transaction; a command that was interrupted "
-    "is said again." },
-  { "classify", "[CODE TEXT …]", 0, 64, cmd_classify, NULL, "what a reply of another server means",
+    "restore deleted messages",
+    "They keep their UIDs and UIDLs, so that no client downloads them again. An open POP3 session "
+    "sees them at its next login. Every few hundred are one transaction; an interrupted command "
+    "can be repeated." },
+  { "classify", "[CODE TEXT …]", 0, 64, cmd_classify, NULL,
+    "show how a reply of another server is classified",
     "CODE is the reply's, such as 550; an enhanced code may stand at the beginning of TEXT. The "
-    "class decides when mail is "
-    "tried again (first and most, in seconds); a reply that begins with 5 stays final whatever its "
-    "class. The option "
-    "reply_classes corrects it. Without arguments every class is shown." },
+    "class decides when mail is tried again (first and most, in seconds); a reply that begins with "
+    "5 stays final whatever its class. The option reply_classes changes the table. Without "
+    "arguments every class is shown." },
   { "queue list", "[SELECTOR …]", 0, 20, cmd_queue, queue_options,
-    "list the mail that waits to be sent",
+    "list the mail that is waiting to be sent",
     "One line for each recipient: when it is tried next (in seconds), and the one reason why it "
     "waits: held, account-limit, to-be-failed, sending, "
     "waiting-for-dns, connecting, in-session, host-dead, back-off, no-sender, destination-limit, "
@@ -399,67 +380,63 @@ const struct cmd cli_commands[] = {
     "or reason=CLASS (qasid classify), "
     "older=TIME (4h, 2d), newer=TIME. from=DOMAIN alone and reasons other than held "
     "and those of mail that the sender has look at the whole queue." },
-  { "why", "ID|MESSAGE-ID|ADDRESS|REPLY", 1, 64, cmd_process, NULL, "what became of a message",
+  { "why", "ID|MESSAGE-ID|ADDRESS|REPLY", 1, 64, cmd_process, NULL,
+    "trace what became of a message",
     "From the session in which it came (its peer, TLS and login) to the mailbox in which it lies, "
-    "and whether POP3 has read or deleted it; "
-    "for recipients elsewhere each attempt with the other server's words, and why it still waits. "
-    "ID is the message's, as in the "
-    "log and in our reply to its end (the whole reply may be given); for an address the newest 20 "
-    "messages from and to it, and "
-    "who was refused with it. How far it goes back: the options queue_history and history_size." },
+    "and whether POP3 has read or deleted it; for recipients elsewhere each attempt with the other "
+    "server's words, and why it still waits. ID is the message's, as in the log and in our reply "
+    "to its end (the whole reply may be given); for an address the newest 20 messages from and to "
+    "it, and who was refused with it. The options queue_history and history_size say how far back "
+    "this goes." },
   { "plan", "ADDRESS", 1, 1, cmd_plan, plan_options,
-    "what would be done with a message to an address",
-    "Nothing is sent. Whom the address leads to (account, alias, forward, catch-all); for who is "
-    "elsewhere: the reverse-path, what "
-    "of the queue would hold it up, the route, what DNS answers, each server and address in the "
-    "order in which it is tried (drawn "
-    "anew each time within one preference), which are left out and why, and what TLS there will "
-    "be. With --probe also what the "
-    "first server says that can be spoken to, up to the reply to RCPT; this machine connects as "
-    "this command's user, and a route's "
-    "login is left out. Ends with 67 for an address of ours that does not exist, and with 75 when "
-    "no sender runs." },
-  { "queue show", "ID", 1, 1, cmd_queue_show, NULL, "everything about one message in the queue",
+    "show what would be done with a message to an address",
+    "Nothing is sent. Prints where the address leads (account, alias, forward, catch-all), and for "
+    "addresses elsewhere: the reverse-path, what of the queue would hold it up, the route, what "
+    "DNS answers, each server and address in the order in which it is tried (drawn anew each time "
+    "within one preference), which are left out and why, and what TLS there will be. With --probe "
+    "also what the first server says that can be spoken to, up to the reply to RCPT; this machine "
+    "connects as this command's user, and a route's login is left out. Ends with 67 for an address "
+    "of ours that does not exist, and with 75 when no sender runs." },
+  { "queue show", "ID", 1, 1, cmd_queue_show, NULL,
+    "show everything about one message in the queue",
     "Its envelope, each recipient with the reason why it waits, and every attempt: when, which "
     "host and address, over which TLS, at "
     "which stage, in which words, and when it is tried next. Then the servers of its recipients "
     "whose TLS failed: why, and in how "
     "many seconds TLS is tried there again; until then mail goes to them in the clear." },
-  { "queue body", "ID", 1, 1, cmd_queue_body, NULL, "print a message of the queue",
-    "As it is sent." },
+  { "queue body", "ID", 1, 1, cmd_queue_body, NULL, "print a message in the queue",
+    "As it would be sent." },
   { "queue history", "ID|ADDRESS", 1, 1, cmd_process, NULL,
-    "every attempt to send a message, or to reach an address",
+    "list every attempt to send a message or to reach an address",
     "With the other server, the stage at which it was decided, and its words; the newest first, "
-    "1,000 at most. It is kept for the "
-    "option queue_history." },
+    "1,000 at most. The option queue_history says how long it is kept." },
   { "queue hold", "SELECTOR …", 0, 20, cmd_queue, queue_options,
     "keep mail in the queue without sending it",
-    "Selectors are those of queue list. Held mail still ends when its time is over. What the "
-    "sender has "
-    "now is held when it gives it back, unless it is delivered or refused by then: the answer "
-    "counts it apart.",
+    "Selectors are those of queue list. Held mail still expires. Mail that is being sent right now "
+    "is held only if this attempt neither delivers it nor ends in a permanent refusal: the answer "
+    "counts it separately.",
     .no_json = true },
   { "queue release", "SELECTOR …", 0, 20, cmd_queue, queue_options, "send held mail again",
-    "Selectors are those of queue list. With an account, that account's limits count from nothing "
+    "Selectors are those of queue list. With an account, that account's limits start from zero "
     "again.",
     .no_json = true },
   { "queue retry", "SELECTOR …", 0, 20, cmd_queue, queue_options, "try waiting mail now",
-    "Selectors are those of queue list. Held mail stays held, and is counted: queue release lets "
-    "it "
-    "go. Ends with 67 if nothing that fits waits.",
+    "Selectors are those of queue list. Held mail stays held, and is counted: queue release "
+    "releases it. Exits with 67 if no matching mail is waiting.",
     .no_json = true },
   { "queue fail", "SELECTOR …", 0, 20, cmd_queue, queue_options,
-    "give mail up, and tell its sender",
+    "give up mail and notify its sender",
     "Selectors are those of queue list. Its sender gets a report as for any mail that could not be "
-    "delivered. What the sender has now ends when it gives it back, and is delivered or refused "
-    "if that is so by then: the answer counts it apart, and queue list shows it as to-be-failed.",
+    "delivered. Mail that is being sent right now is given up after this attempt, unless that "
+    "delivers it: the answer counts it separately, and queue list shows it as to-be-failed.",
     .no_json = true },
-  { "queue drop", "SELECTOR …", 0, 20, cmd_queue, queue_options, "throw mail out of the queue",
-    "Selectors are those of queue list. Nobody is told; the history says that it was dropped. What "
-    "the sender "
-    "has now is out of the queue too, but may still be delivered: the answer counts it apart.",
+  { "queue drop", "SELECTOR …", 0, 20, cmd_queue, queue_options,
+    "remove mail from the queue without a report",
+    "Selectors are those of queue list. Nobody is notified; the history records that it was "
+    "dropped. Mail that is being sent right now leaves the queue too, but may still be delivered: "
+    "the answer counts it separately.",
     .no_json = true },
-  { "status", "", 0, 0, cmd_status, status_options, "is it running, and how well",
+  { "status", "", 0, 0, cmd_status, status_options, "show whether the server runs, and how well",
     "The server's own line, its processes, the certificates in use and when they end, mailboxes "
     "filled to 90 % of their quota, "
     "how much waits to be sent, since when and when it was or is due, what is held (whose, why, "
@@ -468,25 +445,23 @@ const struct cmd cli_commands[] = {
     "counters of each process: the store's say how much of the "
     "disk is free, and "
     "with disk-full 1 that no mail is taken." },
-  { "ps", "", 0, 0, cmd_ps, NULL, "the sessions that are open now",
-    "With who is logged in. \"locked\" says that the session has its user's maildrop: another "
-    "login waits for it, or is refused." },
+  { "ps", "", 0, 0, cmd_ps, NULL, "list the open sessions",
+    "With the user who is logged in. \"locked\" means that the session holds its user's maildrop: "
+    "another login waits for it or is refused." },
   { "trace", "ADDRESS|SESSION", 1, 1, cmd_trace, trace_options,
-    "what one client and the server say to each other, as it happens",
+    "show the conversation of one client with the server as it happens",
     "The IP address of a client, or the name of a session as in the log. Shown are the time (UTC), "
     "the session, who says it (C, S, * "
     "for a remark of the server: where it came to, TLS, states, logins, why it ended) and what; "
     "the mechanism of a login by its name. Passwords, challenges, "
     "responses and message bodies are left out. Until ^C." },
   { "reload", "", 0, 0, cmd_reload, NULL, "read the configuration and certificates again",
-    "Open sessions stay. Says what has changed and what has not, once every process has taken it "
-    "over. When the "
-    "configuration, a certificate or a key has a mistake, the old ones stay and the command ends "
-    "with 78. The file of "
-    "log_to is opened anew in any case.",
+    "Open sessions stay. Prints what has changed and what has not, once every process has adopted "
+    "it. When the configuration, a certificate or a key has a mistake, the old ones stay and the "
+    "command ends with 78. The file of log_to is opened anew in any case.",
     .no_json = true },
   { "stop", "", 0, 0, cmd_parent, NULL, "stop the server",
-    "After it finished what it acknowledged.", .no_json = true },
+    "Everything acknowledged is finished first.", .no_json = true },
   { "export", "ADDRESS PLACE", 2, 2, cmd_export, export_options,
     "write an account's mail as Maildir or mbox",
     "A Maildir is made when missing, and its tmp is used so that no half message is ever in it. An "
@@ -496,7 +471,7 @@ const struct cmd cli_commands[] = {
     "then ends with 65.",
     .no_json = true },
   { "import", "ADDRESS SOURCE", 2, 2, cmd_import, import_options,
-    "add a Maildir's or an mbox's mail to an account",
+    "add the mail of a Maildir or an mbox to an account",
     "A folder is read as Maildir, or as a Cyrus mailbox when it has a cyrus.index; a file as mbox. "
     "Can be run again: "
     "a message of which every octet is in the mailbox already is not added twice, unless another "
@@ -525,7 +500,7 @@ const struct cmd cli_commands[] = {
     "nothing says whose they are go to PLACE/unknown. Logins are another database's (auth). "
     "Nothing is changed in what is read. Ends with 65 when "
     "something cannot be read, and names it." },
-  { "compact", "", 0, 0, cmd_compact, NULL, "rewrite the mail database without its free space",
+  { "compact", "", 0, 0, cmd_compact, NULL, "shrink the databases to what they hold",
     "For a store that an earlier version made: one made now gives free space back by itself. The "
     "store starts again and copies its databases first; until it is done, a minute for some "
     "gigabytes and 15 at most, mail that comes in is answered \"try later\" and nobody reads any. "
@@ -535,13 +510,11 @@ const struct cmd cli_commands[] = {
   { "check", "", 0, 0, cmd_process, NULL, "look at every page, count and message of the store",
     "Ends with 65 when something is damaged." },
   { "migrate pop3", "", 0, 0, cmd_migrate, cmd_migrate_options,
-    "move accounts in from another POP3 server",
+    "move accounts from another POP3 server to this one",
     "Logs in to the old server for each account, fetches what is not here yet, and keeps its "
-    "UIDLs, so that no "
-    "client downloads its mail again. Deletes nothing there. Run it again and again until the "
-    "switch: each run "
-    "fetches what is new, and an interrupted one is taken up by the next. docs/migration.md tells "
-    "the whole way." },
+    "UIDLs, so that no client downloads its mail again. Deletes nothing there. It can be repeated "
+    "until the switch: each run fetches what is new, and continues an interrupted one. "
+    "docs/migration.md describes the whole procedure." },
   { "fetch", "URL|ADDRESS", 1, 1, cmd_fetch, cmd_fetch_options, "fetch mail by POP3",
     "pop3://USER@HOST[:PORT] with STLS when the server has it, or pop3s://USER@HOST[:PORT]. An @ "
     "in USER "
@@ -559,7 +532,7 @@ const struct cmd cli_commands[] = {
     "(465). The message is read from FILE or standard input.",
     .no_json = true },
   { "dns lookup", "NAME [address|srv|mx|txt|ptr]", 1, 2, cmd_dns_lookup, lookup_options,
-    "ask DNS as the server does",
+    "look up a name in DNS as the server does",
     "The resolver of the running server is asked. Where none runs, the question is asked here, "
     "with the name servers, the "
     "trust anchor and the time of the configuration (its defaults where there is none), and "

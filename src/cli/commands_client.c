@@ -11,12 +11,11 @@ const struct cmd_option cmd_fetch_options[] = {
     "or cram-md5; oauthbearer or xoauth2, with an access token as the password; external, with a "
     "--client-cert. Else the best one offered, and when an account has no SCRAM, one more." },
   { "no-tls", NULL,
-    "Say no STLS, and log in in the clear. Else nothing of a login is said without TLS: the server "
-    "has it from the "
-    "first octet (pop3s://), or STLS is a must." },
+    "Do not use STLS, and log in in the clear. Without this option nothing of a login is sent "
+    "without TLS: either from the first octet (pop3s://) or after STLS." },
   { "tls-is-gone", NULL,
     "With --no-tls: this server had TLS when it was fetched from before, and has none any more." },
-  { "starttls", NULL, "What happens anyway; for old scripts." },
+  { "starttls", NULL, "The default; accepted for old scripts." },
   { "no-starttls", NULL, "The same as --no-tls." },
   { "ca", "FILE", "Trust the certificates in this PEM file and no others." },
   { "insecure", NULL, "Do not verify the certificate: anyone can be the server." },
@@ -37,7 +36,7 @@ const struct cmd_option cmd_fetch_options[] = {
     "Delete also what came shorter than the server had said. Else it stays: the server may not "
     "have been able to "
     "read all of it." },
-  { "all", NULL, "Fetch what was fetched before too." },
+  { "all", NULL, "Also fetch what was fetched before." },
   { "largest", "SIZE", "Leave messages that are larger, such as 20M. Else 4G." },
   { "state", "FILE",
     "Remember in this file what was fetched (its UIDLs), one file for each maildrop and "
@@ -46,7 +45,7 @@ const struct cmd_option cmd_fetch_options[] = {
   { "client-cert", "FILE",
     "Show this certificate (PEM, its chain behind it) to a server that asks for one." },
   { "client-key", "FILE", "Its private key; else it is in the same file." },
-  { "quiet", NULL, "Say nothing but what went wrong." },
+  { "quiet", NULL, "Print only what went wrong." },
   { "verbose", NULL, "Show the conversation on standard error; passwords are left out." },
   { NULL, NULL, NULL },
 };
@@ -81,11 +80,12 @@ const struct cmd_option cmd_migrate_options[] = {
     "Compare what a client sees here and there: every UIDL; with =full every octet, for which all "
     "mail is "
     "fetched again." },
-  { "jobs", "N", "So many accounts at a time, 1 to 64. Else 4." },
+  { "jobs", "N", "How many accounts at a time, 1 to 64. The default is 4." },
   { "accept-short", NULL, "Take messages that come shorter than the old server announced." },
   { "auth", "MECHANISM", "As in fetch." },
-  { "no-tls", NULL, "Say no STLS, and log in in the clear. Else TLS is a must." },
-  { "starttls", NULL, "What happens anyway; for old scripts." },
+  { "no-tls", NULL,
+    "Do not use STLS, and log in in the clear. Without this option TLS is required." },
+  { "starttls", NULL, "The default; accepted for old scripts." },
   { "no-starttls", NULL, "The same as --no-tls." },
   { "ca", "FILE", "Trust the certificates in this PEM file and no others." },
   { "insecure", NULL, "Do not verify the certificate: anyone can be the server." },
@@ -94,8 +94,8 @@ const struct cmd_option cmd_migrate_options[] = {
 };
 
 const struct cmd_option cmd_send_options[] = {
-  { "from", "ADDRESS", "The envelope's sender. Else the user in the URL." },
-  { "to", "ADDRESS", "A recipient; may be given often.", .often = true },
+  { "from", "ADDRESS", "The envelope's sender. The default is the user in the URL." },
+  { "to", "ADDRESS", "A recipient; may be repeated.", .often = true },
   { "headers", NULL,
     "Recipients are also those that the message names in To:, Cc: and Bcc: (also -t). The Bcc: "
     "lines are not sent." },
@@ -111,7 +111,7 @@ const struct cmd_option cmd_send_options[] = {
     "Show this certificate (PEM, its chain behind it) to a server that asks for one." },
   { "client-key", "FILE", "Its private key; else it is in the same file." },
   { "starttls", NULL, "Refuse to go on without STARTTLS." },
-  { "no-starttls", NULL, "Never say STARTTLS." },
+  { "no-starttls", NULL, "Never use STARTTLS." },
   { "tls-is-gone", NULL,
     "This server had TLS when mail was sent to it before, and has none any more. Else such a "
     "server is "

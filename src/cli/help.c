@@ -143,7 +143,7 @@ static void put_manual_options(struct buf *out, const struct cmd_option *o) {
   for (; o && o->name; o++) {
     buf_printf(out, ".It Fl Fl %s%s%s\n", o->name,
                !o->value            ? ""
-               : o->value[0] == '[' ? " "
+               : o->value[0] == '[' ? " Ns Ar "
                                     : " Ar ",
                o->value ? o->value : "");
     cli_put_roff(out, o->text);
@@ -164,34 +164,15 @@ static void put_manual_command(struct buf *out, const struct cmd *c) {
 }
 
 static const char manual_head[] =
-    ".\\\" Made from src/cli/commands.c by `qasid help manual`.\n"
-    ".Dd November 23, 2026\n"
-    ".Dt QASID 1\n"
-    ".Os\n"
-    ".Sh NAME\n"
-    ".Nm qasid\n"
-    ".Nd mail server: SMTP in, POP3 out\n"
-    ".Sh SYNOPSIS\n"
-    ".Nm qasid\n"
-    ".Ar command\n"
-    ".Op Ar options\n"
-    ".Sh DESCRIPTION\n"
-    ".Nm\n"
-    "receives mail by SMTP, keeps it, and gives it to its owner by POP3.\n"
-    "A new server is made by\n"
-    ".Ic qasid init you@example.org\n"
-    "and run by\n"
-    ".Ic qasid serve .\n"
-    ".Pp\n"
-    "The other commands administer it, while it runs or not: when no server with the configuration "
-    "runs,\n"
-    "one without listeners is started for the length of the command.\n"
-    "They are for root and the user who started the server.\n"
-    ".Pp\n"
-    "Options stand anywhere on the command line; what follows\n"
-    ".Fl Fl\n"
-    "is never one.\n"
-    "Every command has these:\n";
+    ".\\\" Made from src/cli/commands.c by `qasid help manual`.\n.Dd November 23, 2026\n.Dt QASID "
+    "1\n.Os\n.Sh NAME\n.Nm qasid\n.Nd mail server: SMTP in and out, POP3\n.Sh SYNOPSIS\n.Nm "
+    "qasid\n.Ar command\n.Op Ar options\n.Sh DESCRIPTION\n.Nm\nreceives mail by SMTP, stores it, "
+    "delivers it to its owner by POP3 and to other servers by SMTP.\nA new server is made by\n.Ic "
+    "qasid init you@example.org\nand run by\n.Ic qasid serve .\n.Pp\nThe other commands administer "
+    "it, while it runs or not: when no server with the configuration runs,\none without listeners "
+    "is started for the length of the command.\nThey are for root and the user who started the "
+    "server.\n.Pp\nOptions stand anywhere on the command line; what follows\n.Fl Fl\nis never "
+    "one.\nEvery command has these:\n";
 
 static const char manual_environment[] = ".Sh ENVIRONMENT\n"
                                          ".Bl -tag -width NO_COLOR\n"
