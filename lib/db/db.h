@@ -125,6 +125,16 @@ enum db_result db_space(struct db *db, struct db_space *ret);
 /* Moves used pages from the end of the database into free ones and cuts off up to `pages`, as a
  * transaction of its own. The file gets shorter when the log is moved home after that. */
 enum db_result db_shrink(struct db *db, unsigned pages);
+/* What db_give_back() knows of a database that it is called for in quiet times. */
+struct db_giving {
+  bool unknown;   /* there may be space to give back: set by the owner with each commit */
+  bool shrinking; /* the database is, step by step */
+  unsigned least; /* free pages that are always kept: DB_GIVE_LEAST, or fewer in tests */
+};
+enum { DB_GIVE_LEAST = 256 };
+/* A step of giving space back to the file system, or the finding that there is nothing to be given,
+ * which clears `unknown`. Outside a transaction. */
+enum db_result db_give_back(struct db *db, struct db_giving *g);
 /* Who looks on at work that takes long: `advances` is called each time that it got further, from
  * under db_compact(), and may use no database. NULL: nobody. */
 struct db_watch {

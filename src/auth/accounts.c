@@ -220,6 +220,8 @@ static enum account_result result_of(struct accounts *a, enum db_result r) {
   return r == DB_OK ? ACCOUNT_OK : ACCOUNT_TROUBLE;
 }
 
+void accounts_lost(struct accounts *a) { db_close(&a->db); }
+
 bool accounts_ready(struct accounts *a) { return a->db || database_open(a) == DB_OK; }
 
 static size_t column_copy(struct db_stmt *s, int at, uint8_t *to, size_t most) {
@@ -278,7 +280,7 @@ enum account_result accounts_change(struct accounts *a, struct db_stmt *s, uint6
   if (returned) r = DB_OK;
   bool changed = returned || (r == DB_OK && db_changes(a->db) > 0);
   if (s) db_reset(s); /* what was bound ends with this call */
-  if (r == DB_OK && !a->many) r = db_commit(a->db);
+  if (r == DB_OK && !a->many) r = db_commit(a->db), a->commits++;
   if (r == DB_OK) return changed ? ACCOUNT_OK : ACCOUNT_NONE;
   if (s && !a->many) db_rollback(a->db);
   if (!a->many) return result_of(a, r);
@@ -297,6 +299,7 @@ enum account_result accounts_end(struct accounts *a, enum account_result result)
   if (!a->many) return result;
   a->many = false;
   enum db_result r = result == ACCOUNT_OK ? db_commit(a->db) : DB_ERROR;
+  a->commits++;
   if (r == DB_OK) return ACCOUNT_OK;
   db_rollback(a->db);
   if (a->lost) db_close(&a->db);

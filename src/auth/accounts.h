@@ -63,6 +63,7 @@ struct accounts {
   uint8_t key[SEAL_KEY];
   bool lost; /* the disk failed meanwhile */
   bool many; /* between accounts_begin() and accounts_end() */
+  uint64_t commits;
 };
 
 /* random: for the key of a first start. False with a sentence in `err`. */
@@ -72,6 +73,9 @@ void accounts_close(struct accounts *a);
 /* After an error of the disk the database is closed; this opens it again. False if it still
  * cannot. */
 bool accounts_ready(struct accounts *a);
+
+/* The disk failed under `db`, which is closed. */
+void accounts_lost(struct accounts *a);
 
 /* A name that can be a new account's: local part, "@", domain; UTF-8 without space or control
  * characters, and what RFC 8265 §3 lets a name have. NULL: it can; else why not, in words. */

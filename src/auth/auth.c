@@ -43,6 +43,7 @@ static bool set_up(struct auth *a, struct disk *disk, struct buf *err) {
   cache_resize(&a->cache, a->conf->auth_cache_time ? a->conf->auth_cache_size : 0);
   addresses_init(&a->addresses);
   visits_init(&a->visits);
+  a->quiet = (struct auth_quiet){ .giving = { .least = DB_GIVE_LEAST }, .seen = UINT64_MAX };
   map_init(&a->grants);
   a->shell.random(a->shell.arg, random, sizeof random);
   bool ok = accounts_open(&a->accounts, disk, random, err);

@@ -111,6 +111,13 @@ struct auth_counters {
 #undef C
 };
 
+/* quiet.c: the database's log and its free space. */
+struct auth_quiet {
+  struct db_giving giving;
+  uint64_t seen; /* commits that were looked at */
+  uint64_t at_ms;
+};
+
 struct auth {
   const struct conf *conf;
   struct auth_shell shell;
@@ -135,6 +142,7 @@ struct auth {
   struct auth_job *admin_first, *admin_last; /* their jobs, waiting */
   struct auth_counters count;
   struct collect_schedule schedule;
+  struct auth_quiet quiet;
 };
 
 /* auth.c */

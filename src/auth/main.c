@@ -71,7 +71,9 @@ static void core_refused(void *arg, const struct auth_refusal *r) {
 
 /* After everything that may have changed what waits. */
 static void keep_time(struct auth_process *s) {
-  uint64_t due = auth_tick(s->auth, loop_now(s->process->loop));
+  uint64_t now = loop_now(s->process->loop), due = auth_tick(s->auth, now);
+  uint64_t quiet = auth_quiet(s->auth, now);
+  if (quiet && (!due || quiet < due)) due = quiet;
   if (due == s->timer_at) return;
   s->timer_at = due;
   if (due)

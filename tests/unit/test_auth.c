@@ -459,6 +459,60 @@ static void test_reopen(void **state) {
   assert_int_equal(answer(t), YES);
 }
 
+static int64_t octets_of(const char *name) {
+  char path[128];
+  struct stat st;
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return stat(path, &st) ? 0 : st.st_size;
+}
+
+static void many_accounts(bool come) {
+  struct account row = { .hash = "x", .hash_n = 1, .enabled = true };
+  char name[64];
+  assert_int_equal(accounts_begin(&auth->accounts), ACCOUNT_OK);
+  for (unsigned i = 0; i < 20000; i++) {
+    snprintf(name, sizeof name, "a-rather-long-name-%u@example.org", i);
+    row.id = i + 1;
+    account_set_name(&row, slice_str(name));
+    enum account_result r = come ? accounts_add(&auth->accounts, &row)
+                                 : accounts_delete(&auth->accounts, slice_str(name));
+    assert_int_equal(r, ACCOUNT_OK);
+  }
+  assert_int_equal(accounts_end(&auth->accounts, ACCOUNT_OK), ACCOUNT_OK);
+}
+
+/* While nothing changes: steps until there is nothing to do. Returns how many. */
+static unsigned quiet(void) {
+  unsigned steps = 0;
+  for (uint64_t due; (due = auth_quiet(auth, now)); steps++) {
+    assert_true(due > now && steps < 10000);
+    now = due;
+  }
+  return steps;
+}
+
+/* The log is moved home, and what accounts took that are deleted goes back to the file system, once
+ * nothing changes. */
+static void test_space(void **state) {
+  many_accounts(true);
+  assert_true(auth_quiet(auth, now) >= now + 250);
+  assert_int_equal(auth_quiet(auth, now + 249), now + 250);
+  quiet();
+  int64_t full = octets_of("auth.db"), log = octets_of("auth.db-wal");
+  assert_in_range(full, 2000000, 20000000);
+  /* the log begins anew */
+  assert_int_equal(admin("account", "add", "tim@example.org", "20001", SECRET), CLI_OK);
+  assert_int_equal(octets_of("auth.db-wal"), log);
+  many_accounts(false);
+  auth_quiet(auth, now);
+  assert_int_equal(octets_of("auth.db"), full);
+  assert_in_range(quiet(), 3, 10000);
+  assert_in_range(octets_of("auth.db"), 1, full / 2);
+  assert_in_range(octets_of("auth.db-wal"), 0, 8 * 1024 * 1024);
+  assert_int_equal(auth_quiet(auth, now + 100000), 0);
+  assert_int_equal(accounts_count(&auth->accounts), 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     T(test_login),
@@ -482,6 +536,7 @@ int main(void) {
     T(test_admin_list),
     T(test_admin_lost),
     T(test_reopen),
+    T(test_space),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -220,7 +220,7 @@ static void live(struct life *l) {
 
 /* A short one: what comes free is given back, then the databases are rewritten. */
 static void give_back(struct life *l) {
-  l->k.writer->space_least = 2;
+  l->k.writer->giving.least = 2;
   deliver_round(l, 0);
   if (!l->k.broken) delete_round(l, 0);
   if (!l->k.broken) purge_round(l);

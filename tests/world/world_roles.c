@@ -270,7 +270,7 @@ static bool store_boot(struct world *w, struct buf *err) {
   alloc_enter();
   r->core = store_new(disk, w->conf, &shell, err);
   if (r->core) r->writer = store_engine_open(disk, w->conf, true, err);
-  if (r->writer) r->writer->space_least = 8; /* small stores give space back too */
+  if (r->writer) r->writer->giving.least = 8; /* small stores give space back too */
   if (r->writer) r->reader = store_engine_open(disk, w->conf, false, err);
   alloc_leave();
   if (r->reader) world_after(w, STORE_TIDY_EVERY_S * 1000, store_by_clock, &r->housekeeping);

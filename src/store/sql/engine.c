@@ -22,7 +22,6 @@ enum {
   FOLDERS_REMEMBERED = 16384,
   FREED_A_TURN = 64, /* files removed in one call of store_idle */
   FREED_URGENT = 4096,
-  SPACE_LEAST = 256,
   /* Octets in the log: moved home when idle, and under load. */
   LOG_IDLE = 4 * 1024 * 1024,
   LOG_URGENT = 32 * 1024 * 1024,
@@ -207,7 +206,7 @@ static void committed(struct store_engine *e) {
   e->next_body_saved = e->next_body;
   e->uidvalidity_saved = e->uidvalidity;
   engine_forget_queue(e);
-  e->space_unknown = true;
+  e->giving.unknown = true;
   /* Without memory for the list the files stay until the sweep at the next start. */
   for (size_t i = 0; i < e->freed_now.count; i++) id_list_add(&e->freed, e->freed_now.ids[i]);
   if (e->folders.count > FOLDERS_REMEMBERED) forget_folders(e);
@@ -364,7 +363,8 @@ static uint64_t log_growth(struct store_engine *e) {
   return (uint64_t)(pages - e->checkpointed) * e->page;
 }
 
-bool engine_checkpoint(struct store_engine *e) {
+/* Moves the log's pages home. */
+static bool checkpoint(struct store_engine *e) {
   enum db_result r = db_checkpoint(e->db, false);
   e->checkpointed = db_wal_pages(e->db);
   return r != DB_IOERR;
@@ -378,15 +378,15 @@ enum store_housekeeping_when store_housekeeping_when(struct store_engine *e) {
   bool some = growth >= LOG_IDLE ||
               ((e->freed.count || e->sweep_folder < BODY_FOLDERS) && !e->holds) || e->unmeasured ||
               e->unsummed;
-  return some               ? STORE_HOUSEKEEPING_IDLE
-         : e->space_unknown ? STORE_HOUSEKEEPING_QUIET
-                            : STORE_NO_CHORES;
+  return some                ? STORE_HOUSEKEEPING_IDLE
+         : e->giving.unknown ? STORE_HOUSEKEEPING_QUIET
+                             : STORE_NO_CHORES;
 }
 
 bool store_idle(struct store_engine *e) {
   bool fine = !e->broken;
   enum store_housekeeping_when when = store_housekeeping_when(e);
-  if (fine && log_growth(e) >= LOG_IDLE) fine = engine_checkpoint(e);
+  if (fine && log_growth(e) >= LOG_IDLE) fine = checkpoint(e);
   if (fine && !e->holds && e->freed.count)
     fine = remove_freed(e);
   else if (fine && !e->holds && e->sweep_folder < BODY_FOLDERS)
@@ -438,8 +438,8 @@ struct store_engine *store_engine_open(struct disk *disk, const struct conf *con
   e->surrogates =
       conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857;
   e->space_checked_s = -1;
-  e->unmeasured = e->unsummed = e->space_unknown = writer;
-  e->space_least = SPACE_LEAST;
+  e->unmeasured = e->unsummed = writer;
+  e->giving = (struct db_giving){ .unknown = writer, .least = DB_GIVE_LEAST };
   map_init(&e->folders);
   if (!engine_start(e, err)) store_engine_close(&e);
   return e;

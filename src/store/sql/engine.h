@@ -63,9 +63,7 @@ struct store_engine {
   bool unmeasured;       /* there may be entries without a surrogate's size: measure.c */
   bool unsummed;         /* there may be bodies without a checksum: sum.c */
   unsigned page;         /* octets of the database's pages */
-  bool space_unknown;    /* there may be space to give back: space.c */
-  bool shrinking;        /* the database is, step by step */
-  unsigned space_least;  /* free pages, fewer of which are kept; tests have it lower */
+  struct db_giving giving;
   unsigned sweep_folder; /* the next folder to be searched for orphans; BODY_FOLDERS: done */
   int64_t space_checked_s;
   int64_t space; /* free octets, as of then */
@@ -112,10 +110,8 @@ bool engine_measure(struct store_engine *e);
 bool engine_sum(struct store_engine *e);
 
 /* A step of giving space back to the file system, or the finding that there is nothing to be given,
- * which clears `space_unknown`. False: the disk failed. */
+ * which clears `giving.unknown`. False: the disk failed. */
 bool engine_give_back(struct store_engine *e);
-/* Moves the log's pages home. */
-bool engine_checkpoint(struct store_engine *e);
 
 bool id_list_add(struct id_list *l, uint64_t id);
 void id_list_free(struct id_list *l);
