@@ -31,7 +31,9 @@ enum envelope_flags {
   /* Written by a user who may send here, or by the server itself; not forwarded for a third
    * party. Only store says so. */
   ENVELOPE_OURS = 4,
-  ENVELOPE_UTF8_HEADER = 8, /* with SMTPUTF8, and one of its headers is not ASCII */
+  /* With SMTPUTF8, and one of its headers is not ASCII. Without ENVELOPE_UTF8: a report that gives
+   * such a header back as message/global or message/global-headers. */
+  ENVELOPE_UTF8_HEADER = 8,
   ENVELOPE_FLAGS = 15
 };
 

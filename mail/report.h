@@ -5,8 +5,8 @@
  *
  * Pure: the caller supplies the facts. The text is in wire form (CRLF). It is 7-bit, but for these,
  * where they are not: the part for people, which is UTF-8 then; the original's header, which is
- * message/global or message/global-headers if it came with SMTPUTF8 (RFC 6533 §6); the
- * reverse-path.
+ * message/global or message/global-headers if it came with SMTPUTF8 (RFC 6533 §6; a server without
+ * SMTPUTF8 gets that in 7 bits, see smtp_letter.global); the reverse-path.
  * Addresses beyond ASCII are in message/delivery-status in their 7-bit form; who may be assumed to
  * know SMTPUTF8 (the message came with it, or the reverse-path needs it) gets them as they are, in
  * message/global-delivery-status (RFC 6533 §3, §4). Strings from other servers are made printable,

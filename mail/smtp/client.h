@@ -123,6 +123,9 @@ struct smtp_letter {
   /* its octets need 8BITMIME (RFC 6152), its header SMTPUTF8 (RFC 6531); addresses are examined
    * separately */
   bool eight_bit, utf8;
+  /* a part of it is message/global or message/global-headers: a server without SMTPUTF8 gets it in
+   * 7 bits (RFC 6533 §4.5) */
+  bool global;
   uint64_t size; /* octets in wire form, without stuffing; 0: not announced */
   struct smtp_letter_rcpt *rcpts;
   size_t count; /* 1 or more */

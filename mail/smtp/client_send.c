@@ -63,7 +63,7 @@ static bool take_letter(struct smtp_session *s, struct smtp_transaction *t) {
 
 /* RFC 6531 §3.4: a message that does not need SMTPUTF8 is sent without it. */
 static bool uses_utf8(const struct smtp_session *s, const struct smtp_letter *l) {
-  bool any = l->utf8 || slice_has_high(l->return_path);
+  bool any = l->utf8 || (l->global && l->eight_bit) || slice_has_high(l->return_path);
   for (size_t i = 0; !any && i < l->count; i++)
     any = slice_has_high(l->rcpts[i].address) && !smtp_verdict_is_local(&l->rcpts[i].verdict);
   return any && s->pub.utf8;

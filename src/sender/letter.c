@@ -35,6 +35,7 @@ static bool take(struct letter *l, const struct send_letter *m, size_t count) {
     .ret = e->ret,
     .eight_bit = (e->flags & ENVELOPE_EIGHT_BIT) != 0,
     .utf8 = (e->flags & ENVELOPE_UTF8) && (e->flags & ENVELOPE_UTF8_HEADER),
+    .global = !(e->flags & ENVELOPE_UTF8) && (e->flags & ENVELOPE_UTF8_HEADER),
     .size = e->size,
     .rcpts = l->rcpts,
     .count = count,

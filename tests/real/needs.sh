@@ -13,7 +13,7 @@ names=
 zone() {
   {
     for n in 71 72 73 74 79; do echo "address=/mx$n.test/127.0.0.$n"; done
-    printf 'mx-host=%s\n' both.test,mx72.test,10 both.test,mx71.test,20 plain.test,mx72.test,10 xn--bcher-kva.test,mx71.test,10 \
+    printf 'mx-host=%s\n' bits.test,mx73.test,10 both.test,mx72.test,10 both.test,mx71.test,20 plain.test,mx72.test,10 xn--bcher-kva.test,mx71.test,10 \
       eight.test,mx72.test,10 eight.test,mx73.test,20 tiny.test,mx74.test,10 larger.test,mx74.test,10 larger.test,mx71.test,20 \
       down.test,mx72.test,10 down.test,mx79.test,20
     echo "local=/test/"
@@ -88,6 +88,24 @@ ok "no server has it: returned at once" within 20 told 'Status: 5.6.7' jürgen@x
 ok "with what is in it as message/global-headers" told 'Content-Type: message/global-headers' jürgen@xn--bcher-kva.example
 submit alice@example.org alice@example.org ä@plain.test "$dir/ascii" SMTPUTF8
 ok "an address is enough; its sender reads UTF-8, so the report has it as it is" within 20 told 'Final-Recipient: utf-8; ä@plain.test'
+from_elsewhere() { # SENDER: a delivery here that is reported
+  python3 - "$smtp" "$1" "$dir/umlaut" <<'PY'
+import smtplib, sys
+s = smtplib.SMTP("127.0.0.1", int(sys.argv[1]), local_hostname="client.test", timeout=30)
+s.ehlo()
+s.sendmail(sys.argv[2], ["alice@example.org"], open(sys.argv[3], "rb").read(), ["SMTPUTF8", "BODY=8BITMIME"], ["NOTIFY=SUCCESS"])
+s.quit()
+PY
+}
+has_part() { grep -qa "^Content-Type: message/global-headers" "$dir/got/$1.eml" && grep -qa "^Content-Transfer-Encoding: $2" "$dir/got/$1.eml"; }
+from_elsewhere x@bits.test
+ok "a report with such a header in it, to a server without SMTPUTF8" within 20 taken '127.0.0.73 got .*MAIL FROM:<>.* RCPT TO:<x@bits.test>'
+n=$(awk '/<x@bits.test>/ { print $3 }' "$dir/got/taken")
+ok "goes in 7 bits" eval '! LC_ALL=C grep -qP "[\x80-\xff]" "$dir/got/$n.eml" && has_part "$n" "[qb][ua][os]"'
+from_elsewhere x@xn--bcher-kva.test
+ok "and to one with it as it is" within 20 taken '127.0.0.71 got .*MAIL FROM:<>.* BODY=8BITMIME SMTPUTF8 RCPT TO:<x@xn--bcher-kva.test>'
+n=$(awk '/<x@xn--bcher-kva.test>/ { print $3 }' "$dir/got/taken")
+ok "with its octets" eval 'grep -qa "^Subject: grüße" "$dir/got/$n.eml" && has_part "$n" 8bit'
 send_utf8 e@down.test
 ok "the server that might have it is down: it waits" eval 'within 20 grep -qE "event=deferred .*to=e@down.test" "$dir/log" && q queue list to=down.test | grep -q e@down.test'
 ok "and what does not need it goes" eval 'submit alice@example.org alice@example.org f@down.test "$dir/ascii" && within 20 taken "127.0.0.72 got .*<f@down.test>"'

@@ -397,6 +397,32 @@ static void utf8_where_needed(void **state) {
   finish(&k);
 }
 
+/* RFC 6533 §4.5: a report with a header beyond ASCII in it is 8-bit only where SMTPUTF8 is. */
+static void global_where_utf8(void **state) {
+  struct kit k;
+  setup(&k);
+  for (size_t i = 0; i < 2; i++) {
+    struct letter *x = add(&k, "", "b@mx.example", NULL);
+    x->l.global = true;
+    x->l.eight_bit = !i;
+  }
+  begin(&k);
+  hears(&k, "220 mx\r\n");
+  assert_string_equal(hears(&k, "250-mx\r\n250 8BITMIME\r\n"), "MAIL FROM:<>\r\n");
+  assert_int_equal(verdict(&k, 0, 0)->obstacle, SMTP_LACKS_8BITMIME);
+  finish(&k);
+
+  setup(&k);
+  struct letter *x = add(&k, "", "b@mx.example", NULL);
+  x->l.global = x->l.eight_bit = true;
+  begin(&k);
+  hears(&k, "220 mx\r\n");
+  assert_string_equal(hears(&k, "250-mx\r\n250-8BITMIME\r\n250 SMTPUTF8 later=1\r\n"),
+                      "MAIL FROM:<> BODY=8BITMIME SMTPUTF8\r\n");
+  smtp_client_gone(k.c, SMTP_END_GONE);
+  finish(&k);
+}
+
 /* RFC 3461: the parameters go on to a server that offers DSN, and only to it. */
 static void dsn(void **state) {
   struct kit k;
@@ -804,6 +830,7 @@ int main(void) {
     cmocka_unit_test(obstacles),
     cmocka_unit_test(obstacle_of_one),
     cmocka_unit_test(utf8_where_needed),
+    cmocka_unit_test(global_where_utf8),
     cmocka_unit_test(dsn),
     cmocka_unit_test(lmtp),
     cmocka_unit_test(tls),

@@ -87,14 +87,15 @@ static struct deliver_job *new_delivery(const struct report_post *p, const struc
 }
 
 /* Puts it into mailboxes here, and into the queue with the empty reverse-path. */
-static bool address_it(struct report_post *p) {
+static bool address_it(struct report_post *p, const struct report_about *about) {
   struct deliver_job *d = p->job;
   d->elsewhere = p->back_count ? calloc(p->back_count, sizeof *d->elsewhere) : NULL;
   if (p->back_count && !d->elsewhere) return false;
   if (p->back_count) memcpy(d->elsewhere, p->back, p->back_count * sizeof *d->elsewhere);
   d->elsewhere_count = p->back_count;
-  d->letter.flags =
-      ENVELOPE_OURS | QUEUE_REPORT | (slice_has_high(d->tail) ? ENVELOPE_EIGHT_BIT : 0);
+  d->letter.flags = ENVELOPE_OURS | QUEUE_REPORT |
+                    (slice_has_high(d->tail) ? ENVELOPE_EIGHT_BIT : 0) |
+                    (about->letter->flags & ENVELOPE_UTF8_HEADER);
   /* its To: */
   if (slice_has_high(slice_first(d->tail, header_end(d->tail))))
     d->letter.flags |= ENVELOPE_UTF8 | ENVELOPE_UTF8_HEADER;
@@ -133,7 +134,7 @@ enum db_result report_write(struct store_engine *e, struct report_post *p,
   enum db_result r = p->job ? DB_OK : compose(e, p, about, rcpts, count, now_s, &text);
   if (r == DB_OK && !p->job) {
     p->job = new_delivery(p, &text, now_s);
-    if (!p->job || !address_it(p)) r = DB_NOMEM;
+    if (!p->job || !address_it(p, about)) r = DB_NOMEM;
   }
   buf_free(&text);
   if (r != DB_OK) return r;
