@@ -82,18 +82,28 @@ static void put_date_field(struct buf *out, const char *name, int64_t at_s) {
   buf_put_str(out, "\r\n");
 }
 
+/* RFC 6533 §4.1: as it is for those who know SMTPUTF8. What is malformed stays as it is (§3). */
+static void put_utf8_original(struct buf *out, struct slice address, bool global) {
+  struct buf plain;
+  buf_init(&plain, 2048);
+  if (global && xtext_decode_utf8_address(&plain, address) && !plain.failed)
+    buf_put(out, buf_slice(&plain));
+  else
+    put_printable(out, address);
+  buf_free(&plain);
+}
+
 /* "rfc822;tim+2Btag@example.org" → "rfc822; tim+tag@example.org". Only where the sender gave one
  * (RFC 3464 §2.3.1). */
-static void put_original(struct buf *out, struct slice orcpt) {
+static void put_original(struct buf *out, struct slice orcpt, bool global) {
   ptrdiff_t at = slice_find(orcpt, ';');
   if (at <= 0) return;
   buf_put_str(out, "Original-Recipient: ");
   put_printable(out, slice_first(orcpt, (size_t)at));
   buf_put_str(out, "; ");
   struct slice address = slice_from(orcpt, (size_t)at + 1);
-  /* it has no "+" (RFC 6533 §3) */
   if (slice_caseeq(slice_first(orcpt, (size_t)at), SLICE("utf-8")))
-    put_printable(out, address);
+    put_utf8_original(out, address, global);
   else
     put_decoded(out, address);
   buf_put_str(out, "\r\n");
@@ -126,7 +136,7 @@ static void put_enhanced(struct buf *out, const struct report_rcpt *r) {
 
 static void put_status(struct buf *out, const struct report_rcpt *r, bool global) {
   struct slice text = slice_first(r->text, TEXT_MAX);
-  put_original(out, r->orcpt);
+  put_original(out, r->orcpt, global);
   buf_put_str(out, "Final-Recipient: ");
   put_address(out, r->address, global);
   buf_printf(out, "\r\nAction: %s\r\nStatus: ", actions[r->action].word);

@@ -71,3 +71,40 @@ void xtext_put_utf8_address(struct buf *out, struct slice address) {
     }
   }
 }
+
+static int any_hex_value(int c) { return hex_value(c >= 'a' && c <= 'f' ? c - 'a' + 'A' : c); }
+
+/* EmbeddedUnicodeChar: "\x{", 2 to 6 digits, "}". */
+static size_t take_embedded(struct slice s, uint32_t *ret) {
+  size_t n = 3;
+  if (!slice_starts(s, SLICE("\\x{"))) return 0;
+  for (*ret = 0; n < 9 && any_hex_value(slice_at(s, n)) >= 0; n++)
+    *ret = *ret << 4 | (uint32_t)any_hex_value(slice_at(s, n));
+  return n >= 5 && slice_at(s, n) == '}' && *ret <= 0x10ffff ? n + 1 : 0;
+}
+
+/* QUCHAR */
+static size_t take_unencoded(struct slice s, uint32_t *ret) {
+  size_t n = utf8_first(s, ret);
+  return n > 1 || (n && is_qchar(*ret)) ? n : 0;
+}
+
+static void put_point(struct buf *out, uint32_t c) {
+  unsigned follow = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+  static const uint8_t leads[] = { 0, 0xc0, 0xe0, 0xf0 };
+  buf_put_u8(out, (uint8_t)(leads[follow] | c >> 6 * follow));
+  while (follow--) buf_put_u8(out, (uint8_t)(0x80 | (c >> 6 * follow & 0x3f)));
+}
+
+bool xtext_decode_utf8_address(struct buf *out, struct slice text) {
+  size_t before = buf_len(out), n = 1;
+  uint32_t c;
+  for (; text.n && n; text = slice_from(text, n)) {
+    n = take_embedded(text, &c);
+    if (!n) n = take_unencoded(text, &c);
+    if (n && !utf8_is_shown(c)) n = 0;
+    if (n) put_point(out, c);
+  }
+  if (!n) buf_truncate(out, before);
+  return n > 0;
+}

@@ -24,11 +24,17 @@ static size_t room_left(const struct transaction *transaction) {
 }
 
 /* From here on an address beyond ASCII has its 7-bit form (RFC 6533 §3): the next server may lack
- * SMTPUTF8. */
+ * SMTPUTF8. Some of its characters may have that form already. */
 static void put_orcpt(struct buf *out, struct slice orcpt) {
   ptrdiff_t at = slice_has_high(orcpt) ? slice_find(orcpt, ';') : -1;
+  struct slice address = slice_from(orcpt, (size_t)(at + 1));
+  struct buf plain;
+  buf_init(&plain, ENVELOPE_ORCPT_MAX);
   buf_put(out, at < 0 ? orcpt : slice_first(orcpt, (size_t)at + 1));
-  if (at >= 0) xtext_put_utf8_address(out, slice_from(orcpt, (size_t)at + 1));
+  if (at >= 0 && xtext_decode_utf8_address(&plain, address)) address = buf_slice(&plain);
+  if (at >= 0) xtext_put_utf8_address(out, address);
+  out->failed |= plain.failed;
+  buf_free(&plain);
 }
 
 /* Puts one address into the question. */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -11,9 +12,12 @@
 
 static struct buf text;
 
+static const char *orcpt = "";
+
 static void put(const char *to, const char *address, const char *words, bool smtputf8) {
   const struct report_rcpt rcpt = { .action = REPORT_FAILED,
                                     .address = slice_str(address),
+                                    .orcpt = slice_str(orcpt),
                                     .enhanced = { 5, 1, 1 },
                                     .code = 550,
                                     .text = slice_str(words),
@@ -58,6 +62,37 @@ static void utf8(void **state) {
   }
 }
 
+/* The original recipient is an address for who knows SMTPUTF8, in its 7-bit form for others; what
+ * is not of that form, or would break the line, is not touched (RFC 6533 §3, §4.1). */
+static void original(void **state) {
+  static const struct {
+    const char *orcpt, *global;
+  } rows[] = {
+    { "utf-8;j\\x{F6}rg@c.test", "j\xc3\xb6rg@c.test" },
+    { "UTF-8;\\x{6F22}\\x{1F4E7}\\x{2B}x@c.test", "\xe6\xbc\xa2\xf0\x9f\x93\xa7+x@c.test" },
+    { "utf-8;a@c.test", "a@c.test" },
+    { "utf-8;j\\x{f6}@c.test", "j\xc3\xb6@c.test" },
+    { "utf-8;a\\x{0D}\\x{0A}X:y@c.test", "a\\x{0D}\\x{0A}X:y@c.test" },
+    { "utf-8;a\\x{202E}b@c.test", "a\\x{202E}b@c.test" },
+    { "utf-8;a\\x{D800}\\x{E9}@c.test", "a\\x{D800}\\x{E9}@c.test" },
+    { "utf-8;a\\x{110000}@c.test", "a\\x{110000}@c.test" },
+    { "utf-8;\\x{E9@c.test", "\\x{E9@c.test" },
+    { "utf-8;\\x{0000E9}\\x{00000E9}@c.test", "\\x{0000E9}\\x{00000E9}@c.test" },
+    { "utf-8;a\\b\\x{E9}@c.test", "a\\b\\x{E9}@c.test" },
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char line[200];
+    for (int global = 0; global < 2; global++) {
+      orcpt = rows[i].orcpt;
+      put("a@b.test", "j\xc3\xb6rg@d.test", "no", global);
+      snprintf(line, sizeof line, "Original-Recipient: %.5s; %s\r\nFinal-", orcpt,
+               global ? rows[i].global : orcpt + 6);
+      if (!has(line)) fail_msg("%s", line);
+    }
+  }
+  orcpt = "";
+}
+
 /* What is no UTF-8, and what moves a terminal's cursor, is not passed on. */
 static void hostile(void **state) {
   put("a@b.test", "bob@c.test",
@@ -78,6 +113,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(ascii),
     cmocka_unit_test(utf8),
+    cmocka_unit_test(original),
     cmocka_unit_test(hostile),
   };
   return cmocka_run_group_tests(tests, NULL, end);
