@@ -118,6 +118,9 @@ static void mistakes_of_grammar(void **state) {
     { "hostnam = x\n", "f:1: hostnam: there is no such option; hostname is near\n" },
     { "\n/* a\nb */\nzzzz = x\n", "f:4: zzzz: there is no such option; `qasid config --help`" },
     { "a = 1\nmesage_size_limit = 1M\nhostname = -x\n", "f:3: hostname:" },
+    { "hostname = b\xc3\xbc"
+      "cher.example\n",
+      "f:1: hostname:" }, /* RFC 6531 §3.7.1: in EHLO and its reply */
     { "a = 1\nmesage_size_limit = 1M\n",
       "f:2: mesage_size_limit: there is no such option; message_size_limit is near" },
     { "hostname = a\nhostname = b\n",
