@@ -41,8 +41,8 @@ struct deliver_job {
   struct arena kept;
   size_t elsewhere_count, elsewhere_cap;
   struct deliver_brake brake;
-  int64_t expires_s;       /* of those */
-  struct deliver_dsn *dsn; /* recipients here that are to be reported; NULL: none. Owned */
+  int64_t expires_s;               /* of those */
+  struct deliver_dsn *dsn;         /* recipients here that are to be reported; NULL: none. Owned */
   struct history_arrival *arrival; /* where from, owned; NULL: not known */
   uint64_t login;                  /* the account that was logged in; 0: none */
   /* of the envelope, in order: enum rcpt_verdict; in `kept` */
@@ -51,8 +51,8 @@ struct deliver_job {
   uint8_t outcome; /* once it is durable: enum commit_outcome */
   uint64_t *told;  /* accounts without room that the report names; in `kept` */
   size_t told_count;
-  bool had; /* some recipient has the message already (partly.h) */
-  struct slice print;              /* the message's fingerprint; p NULL: none */
+  bool had;           /* some recipient has the message already (partly.h) */
+  struct slice print; /* the message's fingerprint; p NULL: none */
   /* it is the identity of a message of the drop folder (src/store/sql/dropped.h), and these are the
    * keys of its places, of those elsewhere, and of those told; in `kept` */
   bool once;
