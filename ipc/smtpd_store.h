@@ -63,7 +63,8 @@ enum commit_outcome {
 #define smtp_rcpt_FIELDS(F) F(envelope, envelope, ) F(flag, trusted, )
 /* One octet, an enum rcpt_verdict, for each recipient, in order. yours: with RCPT_NOT_YOURS, the
  * addresses that the login may use. */
-#define smtp_verdicts_FIELDS(F) F(bytes, verdicts, SMTP_VERDICTS_MAX) F(bytes, yours, SMTP_YOURS_MAX)
+#define smtp_verdicts_FIELDS(F) \
+  F(bytes, verdicts, SMTP_VERDICTS_MAX) F(bytes, yours, SMTP_YOURS_MAX)
 /* The next octets of the message being received, beyond what fits a commit. */
 #define smtp_spool_FIELDS(F) F(rest, chunk, IPC_CHUNK)
 /* ahead: how many chunks may follow as smtp_more before the next smtp_spool or smtp_commit, at most
@@ -80,8 +81,8 @@ enum commit_outcome {
 #define smtp_commit_FIELDS(F) \
   F(envelope, envelope, ) F(message, end, ) F(bytes, print, 16) F(list, authors, SMTP_AUTHORS_MAX) \
   F(flag, trusted, ) F(flag, once, )
-/* verdicts: one octet, an enum rcpt_verdict, for each recipient, in order; empty where the outcome is
- * everybody's. yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
+/* verdicts: one octet, an enum rcpt_verdict, for each recipient, in order; empty where the outcome
+ * is everybody's. yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
 #define smtp_committed_FIELDS(F) \
   F(u8, outcome, ) F(bytes, verdicts, SMTP_VERDICTS_MAX) F(bytes, yours, SMTP_YOURS_MAX)
 /* A session with a login is over: the grant ends. */

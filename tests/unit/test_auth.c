@@ -65,7 +65,7 @@ static size_t repeated(uint64_t session) {
   return said_n - before;
 }
 
-/* A session that has logged in stays so for the next store, until it is over; a maildrop does not. */
+/* A session that has logged in stays so for the next store until it is over; a maildrop not. */
 static void test_grants_are_repeated(void **state) {
   struct buf b;
   add_tim();

@@ -247,8 +247,8 @@ static void quota_counts_what_is_coming(void **state) {
   assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_DONE);
 }
 
-/* Larger than the whole quota, without SIZE: never there; the others have it, once, and the sender is
- * told of it, if it can be. */
+/* Larger than the whole quota, without SIZE: never there; the others have it, once, and the sender
+ * is told of it, if it can be. */
 static void larger_than_the_whole_quota(void **state) {
   struct kit *k = *state;
   size_t one = sizeof STORED - 1;

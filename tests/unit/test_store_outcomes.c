@@ -119,7 +119,7 @@ static void a_login_is_told(void **state) {
   assert_int_equal(mails(k, "bob@example.org"), 1);
 }
 
-/* Where nobody can be told, 250 is not said of what is missing, unless that is what was asked for. */
+/* Where nobody can be told, 250 is not said of what is missing, unless it was asked for. */
 static void nobody_can_be_told(void **state) {
   struct kit *k = *state;
   char v[8];

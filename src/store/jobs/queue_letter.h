@@ -6,7 +6,7 @@
 
 #include "lib/base/slice.h"
 
-/* In addition to enum envelope_flags, in the store only: the reverse-path is in a domain of ours; the
+/* In addition to enum envelope_flags, in store only: the reverse-path is in a domain of ours; the
  * message is a report of ours. */
 enum { QUEUE_PATH_OURS = 0x80, QUEUE_REPORT = 0x40, QUEUE_FLAGS = QUEUE_PATH_OURS | QUEUE_REPORT };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages that some of their mailboxes have and others had no room for.
  *
- * The rule (recipients.h): while one mailbox is full, a client whose message is known again gets 452
- * and keeps it, so its server tries again. To deliver no second copy meanwhile, this remembers who
- * has the message, or was reported to its sender, by a fingerprint of the sender and the octets
+ * The rule (recipients.h): while one mailbox is full, a client whose message is known again gets
+ * 452 and keeps it, so its server tries again. To deliver no second copy meanwhile, this remembers
+ * who has the message, or was reported to its sender, by a fingerprint of the sender and the octets
  * that came.
  *
  * Only messages with a Message-ID have a fingerprint: a repeated message without one may well be

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Who of an envelope gets the message: recipients.h has the rule.
  *
- *   find     each recipient's mailboxes and addresses elsewhere, decided anew whatever RCPT was told
+ *   find     each recipient's mailboxes and addresses elsewhere, whatever RCPT was told
  *   rooms    each mailbox: it gets the message, has it already, is full, or is too small
  *   decide   each recipient's verdict, and with them the answer and the report
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Who of an envelope gets the message, what becomes of the others, and what the one reply to the end
- * of data says of it (docs/design/envelope.md):
+/* Who of an envelope gets the message, what becomes of the others, and what the one reply to the
+ * end of data says of it (docs/design/envelope.md):
  *
  *  1. A recipient that cannot be found now, or is not permitted now: nothing is written, 451. Sent
  *     again, RCPT answers for each.

@@ -289,7 +289,7 @@ static bool is_of_each(enum commit_outcome outcome) {
          outcome == COMMIT_NEVER || outcome == COMMIT_SOME_NEVER;
 }
 
-/* Answers without a job: nothing is written for this commit. d: what it would have been, or NULL. */
+/* Answers without a job: nothing is written for this commit. d: what was to be, or NULL. */
 static void answer_now(struct store *s, struct peer *p, uint64_t tag, enum commit_outcome outcome,
                        const struct deliver_job *d) {
   struct session *session = session_find(p, tag);
