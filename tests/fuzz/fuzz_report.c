@@ -75,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                       .rcpts = rcpts,
                       .count = 1 + (data[0] >> 2 & 1) };
   r.to = take(&rest);
+  r.to = slice_split(&r.to, '\n'); /* no octet of it ends a line: ipc/envelope.h */
   r.envid = take(&rest);
   for (size_t i = 0; i < r.count; i++) {
     rcpts[i] = (struct report_rcpt){ .action = data[1 + i] % REPORT_ACTIONS,
