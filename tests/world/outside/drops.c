@@ -161,10 +161,11 @@ static bool put(struct drop_conn *c, struct slice s) {
   if (c->dead) return false;
   show(c, 'S', s);
   if (s.n >= c->cut_out) {
+    bool all = s.n == c->cut_out; /* it dies behind the last octet */
     net_put(c->net, slice_first(s, c->cut_out));
     c->drop->all->cuts++;
     end(c, c->cut_resets);
-    return false;
+    return all;
   }
   if (c->cut_out < NEVER) c->cut_out -= (unsigned)s.n;
   net_put(c->net, s);
