@@ -14,7 +14,7 @@
  *                       for the next suspect …
  *
  * A run has RUN_SESSIONS at most, and a list of UIDLs COLLECT_UIDLS_MAX octets; what is beyond
- * comes with later runs. */
+ * comes with later runs: suspects that had no session in this one are the next one's first. */
 #include <stdio.h>
 
 #include "src/collector/collector.h"
@@ -54,11 +54,19 @@ static uint32_t count(const struct buf *list) {
   return n;
 }
 
+/* The suspects that are left of the last run's, in its order: those that were tried, or the others. */
+static void put_suspects(const struct run *r, bool tried, struct buf *out) {
+  const struct buf *left = r->seen_list ? &r->waiting : &r->suspects;
+  for (struct slice rest = buf_slice(&r->suspects); rest.n;) {
+    struct slice one = slice_split(&rest, ' ');
+    if (steps_has(left, one) && steps_has(&r->probed, one) == tried) add(out, one);
+  }
+}
+
 void steps_put(const struct run *r, struct buf *out) {
-  struct slice lists[] = { buf_slice(&r->stepped),
-                           buf_slice(r->seen_list ? &r->waiting : &r->suspects) };
-  for (size_t i = 0; i < 2; i++)
-    while (lists[i].n) add(out, slice_split(&lists[i], ' '));
+  put_suspects(r, false, out);
+  for (struct slice rest = buf_slice(&r->stepped); rest.n;) add(out, slice_split(&rest, ' '));
+  put_suspects(r, true, out);
 }
 
 /* --- the listing --- */
@@ -143,12 +151,13 @@ static void take_probe(struct run *r) {
   if (!there) drop(&r->waiting, slice_str(r->probe));
 }
 
-static const struct slice *next_suspect(const struct run *r, struct slice *ret) {
-  for (struct slice rest = buf_slice(&r->waiting); rest.n;) {
+/* In the order that the last run left, not in that of the listing. */
+static bool next_suspect(const struct run *r, struct slice *ret) {
+  for (struct slice rest = buf_slice(&r->suspects); rest.n;) {
     *ret = slice_split(&rest, ' ');
-    if (!steps_has(&r->probed, *ret)) return ret;
+    if (steps_has(&r->waiting, *ret) && !steps_has(&r->probed, *ret)) return true;
   }
-  return NULL;
+  return false;
 }
 
 /* The session that comes next, if any does. */
