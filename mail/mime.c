@@ -160,7 +160,7 @@ bool mime_parts_find(const struct mime_parts *p, struct slice line, bool begins,
                      struct mime_delimiter *ret) {
   int level = -1;
   if (!slice_starts(line, SLICE("--"))) return false;
-  for (int pass = 0; pass <= begins && level < 0; pass++)
+  for (int pass = 0, passes = begins ? 2 : 1; pass < passes && level < 0; pass++)
     for (int i = p->depth - 1; i >= 0 && level < 0; i--)
       if (delimits(p, &p->levels[i], line, pass == 0)) level = i;
   if (level < 0) return false;

@@ -5,7 +5,7 @@
  * with the octets.
  *
  * Limits: a multipart that is nested deeper than MIME_DEPTH, or whose boundary cannot be read or
- * has no room, is not opened; its walker then treats it as it treats what it does not understand. */
+ * has no room, is not opened; its walker then treats it as anything that it does not understand. */
 #ifndef QASID_MAIL_MIME_H
 #define QASID_MAIL_MIME_H
 
@@ -56,7 +56,7 @@ struct mime_header {
   uint8_t boundary[MIME_BOUNDARY_MAX];
 };
 
-/* A header begins. `in_digest`: its part is a message unless it says otherwise (RFC 2046 §5.1.5). */
+/* A header begins. `in_digest`: its part is a message unless it says otherwise, RFC 2046 §5.1.5. */
 void mime_header_begin(struct mime_header *h, bool in_digest);
 /* A whole field of it, or a line that is none. The first Content-Type counts, as clients have it,
  * and the last encoding. */

@@ -15,11 +15,12 @@ bool array_reserve(void *items, size_t *cap, size_t wanted, size_t each) {
   size_t room = *cap * 2;
   if (room < FIRST_CAP) room = FIRST_CAP;
   if (room < wanted) room = wanted;
-  void *p; /* copied, as pointers of different types must not alias */
-  memcpy(&p, items, sizeof p);
-  p = realloc(p, room * each);
-  if (!p) return false;
-  memcpy(items, &p, sizeof p);
+  void *old, *new; /* copied, as pointers of different types must not alias */
+  memcpy(&old, items, sizeof old);
+  new = realloc(old, room * each);
+  if (!new) return false;
+  memcpy(items, &new, sizeof new);
   *cap = room;
+  /* cppcheck-suppress memleak -- *items has it */
   return true;
 }

@@ -352,14 +352,14 @@ static void may_hang(const struct process *r) {
 static void may_hang(const struct process *r) { (void)r; }
 #endif
 
-/* What is made at the start stays as it is: a table of many entries is a mapping of its own, and the
- * pages that nobody wrote to take no memory. */
+/* What is made at the start stays as it is: a table of many entries is a mapping of its own, and
+ * the pages that nobody wrote to take no memory. */
 static void start_heap(void) { mallopt(M_MMAP_THRESHOLD, 64 * 1024); }
 
-/* From then on a buffer's memory that goes back to the kernel is faulted in and zeroed again for the
- * next one, which costs more than all that is done with it. So the process keeps what it had, up to
- * a bound; only what is greater than any buffer of this program's ever is, like the memory of a
- * password's hash, is the kernel's own mapping. What only the start needed goes back. */
+/* From then on a buffer's memory that goes back to the kernel is faulted in and zeroed again for
+ * the next one, which costs more than all that is done with it. So the process keeps what it had,
+ * up to a bound; only what is greater than any buffer of this program's ever is, like the memory
+ * of a password's hash, is the kernel's own mapping. What only the start needed goes back. */
 enum { HEAP_KEPT = 8 * 1024 * 1024, HEAP_GROWS = 256 * 1024, MAPPED_FROM = 1024 * 1024 };
 
 static void keep_heap(void) {

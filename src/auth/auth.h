@@ -69,8 +69,8 @@ void auth_work(struct auth_job *job);
 void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms);
 /* Sends the answers whose delay is over. Returns when it is to be called next, 0: not needed. */
 uint64_t auth_tick(struct auth *a, uint64_t now_ms);
-/* What the database needs while nothing changes (quiet.c): to be called after each message, and when
- * it says; 0: not before the next message. */
+/* What the database needs while nothing changes (quiet.c): to be called after each message, and
+ * when it says; 0: not before the next message. */
 uint64_t auth_quiet(struct auth *a, uint64_t now_ms);
 
 #endif

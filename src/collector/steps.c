@@ -54,7 +54,7 @@ static uint32_t count(const struct buf *list) {
   return n;
 }
 
-/* The suspects that are left of the last run's, in its order: those that were tried, or the others. */
+/* The suspects that are left of the last run's, in its order: those tried, or the others. */
 static void put_suspects(const struct run *r, bool tried, struct buf *out) {
   const struct buf *left = r->seen_list ? &r->waiting : &r->suspects;
   for (struct slice rest = buf_slice(&r->suspects); rest.n;) {
