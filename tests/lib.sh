@@ -56,6 +56,16 @@ EOF
 
 option() { echo "$1 = $2" >>"$dir/qasid.conf"; }
 q() { "$qasid_bin" -c "$dir/qasid.conf" "$@"; }
+# It sends to servers on loopback that a name server there has, again soon; users log in to submit without TLS.
+sends_at() { # PORT OF THE NAME SERVER, PORT OF THE MAIL SERVERS
+  option dns_servers "{ \"127.0.0.1@$1\" }"
+  option remote_port "$2"
+  option send_private_addresses yes
+  option retry_first 1
+  option retry_most 2
+  option plaintext_auth yes
+  option auth_mechanisms '{ "PLAIN" }'
+}
 
 # The log goes on from server to server: it is ready with one line more.
 ready_lines() {

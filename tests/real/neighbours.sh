@@ -15,13 +15,7 @@ dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port
 names=$!
 postfix_pid= exim_pid=
 trap 'kill $names $exim_pid $postfix_pid 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
-option dns_servers "{ \"127.0.0.1@$dns\" }"
-option remote_port "$port"
-option send_private_addresses yes
-option retry_first 1
-option retry_most 2
-option plaintext_auth yes
-option auth_mechanisms '{ "PLAIN" }'
+sends_at "$dns" "$port"
 serve
 add alice
 postfix_neighbour "$dir/postfix" "$root" 127.0.0.70 "$port" "$smtp"

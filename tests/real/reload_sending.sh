@@ -16,13 +16,7 @@ python3 "$(dirname "$0")/slow_smtp.py" "$port" "$dir/slow" >"$dir/slow/log" 2>&1
 slow=$!
 trap 'kill "$names" "$slow" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/slow/log" && break; sleep 0.1; done
-option dns_servers "{ \"127.0.0.1@$dns\" }"
-option remote_port "$port"
-option send_private_addresses yes
-option retry_first 1
-option retry_most 2
-option plaintext_auth yes
-option auth_mechanisms '{ "PLAIN" }'
+sends_at "$dns" "$port"
 option sender_stop_time 4
 serve
 add alice

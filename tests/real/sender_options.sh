@@ -29,13 +29,7 @@ far domain add inside.test >/dev/null
 far account add bob@inside.test --password-stdin <<<secret >/dev/null
 
 option tls_authorities "\"$dir/cert.pem\""
-option dns_servers "{ \"127.0.0.1@$dns\" }"
-option remote_port "$port"
-option send_private_addresses yes
-option retry_first 1
-option retry_most 2
-option plaintext_auth yes
-option auth_mechanisms '{ "PLAIN" }'
+sends_at "$dns" "$port"
 option routes "{ \"inside.test mx.example.org:$port\", \"none.test mx.example.org:$mx_port\" }"
 option route_passwords "\"$dir/logins\""
 option sender_end_timeout 5

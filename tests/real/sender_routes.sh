@@ -24,13 +24,7 @@ far domain add inside.test >/dev/null
 for who in ann bob hub; do far account add "$who@inside.test" --password-stdin <<<"secret-$who" >/dev/null; done
 
 option tls_authorities "\"$dir/cert.pem\""
-option dns_servers "{ \"127.0.0.1@$dns\" }"
-option remote_port "$port"
-option send_private_addresses yes
-option retry_first 1
-option retry_most 2
-option plaintext_auth yes
-option auth_mechanisms '{ "PLAIN" }'
+sends_at "$dns" "$port"
 routes() { sed -i '/^routes/d' "$dir/qasid.conf"; option routes "{ $1 }"; }
 host=mx.example.org:$port
 all="\"* $host\", \"account:alice@example.org $host login=ann@inside.test\", \"from:shop.example $host login=bob@inside.test\", \"open.test direct\""

@@ -43,13 +43,7 @@ echo secret | far account add bob@far.test --password-stdin >/dev/null
 for domain in right wrong; do echo secret | far account add "bob@$domain.test" --password-stdin >/dev/null; done
 option tls_authorities "\"$dir/cert.pem\""
 option routes "{ \"right.test srv:_submission._tcp.mx.example.org:$port tls=verified\", \"wrong.test srv:_submission._tcp.other.test:$port tls=verified\", \"nowhere.test srv:_submission._tcp.nowhere.test\" }"
-option dns_servers "{ \"127.0.0.1@$dns\" }"
-option remote_port "$port"
-option send_private_addresses yes
-option retry_first 1
-option retry_most 2
-option plaintext_auth yes
-option auth_mechanisms '{ "PLAIN" }'
+sends_at "$dns" "$port"
 serve
 add alice
 
