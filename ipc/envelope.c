@@ -59,7 +59,8 @@ bool envelope_rcpt_next(struct slice *rcpts, struct envelope_rcpt *ret) {
   return true;
 }
 
-size_t envelope_count(struct slice rcpts) {
+/* How many there are; 0: malformed. */
+static size_t count_rcpts(struct slice rcpts) {
   struct envelope_rcpt r;
   size_t n = 0;
   while (envelope_rcpt_next(&rcpts, &r)) n++;
@@ -84,7 +85,8 @@ struct envelope envelope_get(struct wire *w) {
   e.flags = wire_get_enum(w, ENVELOPE_FLAGS + 1);
   e.size = wire_get_u64(w);
   e.rcpts = wire_get_bytes(w, ENVELOPE_RCPTS_MAX);
-  w->bad |= !envelope_count(e.rcpts);
+  e.count = count_rcpts(e.rcpts);
+  w->bad |= !e.count;
   return e;
 }
 

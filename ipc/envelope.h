@@ -44,6 +44,7 @@ struct envelope {
   uint8_t flags;            /* enum envelope_flags */
   uint64_t size;            /* octets: the value of SIZE=, or 0; of a letter, its own */
   struct slice rcpts;       /* records of recipients, at least one: envelope_rcpt_next() */
+  size_t count;             /* of them; the decoder sets it */
 };
 
 struct envelope_rcpt {
@@ -72,8 +73,6 @@ void envelope_rcpt_put(struct buf *rcpts, const struct envelope_rcpt *r);
 /* Takes the next off `*rcpts`. False at the end, and on malformed input (`*rcpts` then has octets
  * left; not in an envelope that was decoded). */
 bool envelope_rcpt_next(struct slice *rcpts, struct envelope_rcpt *ret);
-/* How many there are; 0: malformed. */
-size_t envelope_count(struct slice rcpts);
 
 void message_end_put(struct buf *b, const struct message_end *m);
 struct message_end message_end_get(struct wire *w);

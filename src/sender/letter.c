@@ -52,7 +52,7 @@ static bool take(struct letter *l, const struct send_letter *m, size_t count) {
 
 struct letter *letter_new(struct sender *s, uint64_t tag, const struct send_letter *m,
                           bool *ret_malformed) {
-  size_t count = envelope_count(m->envelope.rcpts);
+  size_t count = m->envelope.count;
   *ret_malformed = count > SEND_RCPTS_MAX || m->octets.n > m->envelope.size;
   struct letter *l = *ret_malformed ? NULL : calloc(1, sizeof *l);
   if (!l) return NULL;

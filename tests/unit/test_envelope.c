@@ -48,7 +48,7 @@ static void all_of_it(void **state) {
   assert_int_equal(out.ret, SMTP_RET_HDRS);
   assert_int_equal(out.flags, ENVELOPE_FLAGS);
   assert_true(out.size == e.size);
-  assert_int_equal(envelope_count(out.rcpts), 3);
+  assert_int_equal(out.count, 3);
   struct envelope_rcpt r;
   for (size_t i = 0; i < 3; i++) {
     assert_true(envelope_rcpt_next(&out.rcpts, &r));

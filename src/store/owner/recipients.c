@@ -73,7 +73,7 @@ static enum commit_outcome find_all(struct finding *f) {
   struct envelope_rcpt r;
   if (!relay_sender_ok(f->s, f->session, path)) return COMMIT_TROUBLE;
   if (!relay_authors_ok(f->s, f->session, f->q->authors)) return COMMIT_NOT_YOURS;
-  d->rcpt_count = envelope_count(rcpts);
+  d->rcpt_count = f->q->envelope.count;
   d->verdicts = arena_alloc(&d->kept, d->rcpt_count);
   f->reached = arena_alloc(&d->kept, d->rcpt_count * sizeof *f->reached);
   if (!d->verdicts || !f->reached) return COMMIT_TROUBLE;

@@ -313,7 +313,7 @@ static struct slice first_of(struct slice rcpts) {
 static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct smtp_commit q;
   if (!smtp_commit_get(m->payload, &q) || (q.envelope.flags & ENVELOPE_OURS) ||
-      envelope_count(q.envelope.rcpts) > SMTP_VERDICTS_MAX)
+      q.envelope.count > SMTP_VERDICTS_MAX)
     return false;
   struct session *session = session_get(p, m->tag);
   if (!session) {
