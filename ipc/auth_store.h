@@ -10,9 +10,8 @@
  * withdraws the grant. A maildrop that is open by then stays open; its session closes it.
  *
  * auth remembers which smtpd sessions are logged in until store reports their end (auth_over), and
- * repeats their grants to a store that was started again: the login outlives the store that knew of
- * it. The maildrop of a POP3 session, and what a collector's run has listed, are lost with store,
- * and so are their grants. */
+ * repeats their grants to a restarted store: the login survives the restart. The maildrop of a POP3
+ * session, and what a collector's run has listed, are lost with store, and so are their grants. */
 #ifndef QASID_IPC_AUTH_STORE_H
 #define QASID_IPC_AUTH_STORE_H
 
@@ -20,7 +19,7 @@
 
 enum grant_service {
   GRANT_MAILDROP,   /* pop3d opens its maildrop */
-  GRANT_SUBMISSION, /* mail of the smtpd session may be relayed. May come again: see above */
+  GRANT_SUBMISSION, /* mail of the smtpd session may be relayed. May be repeated: see above */
   /* the collector's run delivers into its inbox, for the collection `source`
    * (ipc/collector_store.h) */
   GRANT_COLLECTION,

@@ -14,7 +14,7 @@
  *     "unreadable" withdraws that message and the octets already sent for it.
  *   import USER
  *     cli_input carries messages one after another, each a line "SIZE DATE FLAGS UIDL\n" (FLAGS a
- *     number, UIDL "-" for none) and SIZE octets, cut into parts anywhere; cli_input_end ends it.
+ *     number, UIDL "-" for none) and SIZE octets, split into parts anywhere; cli_input_end ends it.
  *     An optional fifth word is the size of the message's surrogate (mail/surrogate.h); without
  *     it the store measures later. With a sixth word "again", a message that would be "there" or
  *     "gone" is added with another UIDL.
@@ -25,10 +25,10 @@
  *     more than CLI_IMPORT_WINDOW octets ahead of it.
  *   mail uidls USER
  *     A row (uidl, uid, imported, size, sum) for each message, and one with uid 0 for each imported
- *     UIDL whose message its owner deleted: those have the octets' CRC-32C too. Unknown values are
+ *     UIDL whose message its owner deleted; sum: the CRC-32C of its octets. Unknown values are
  *     empty.
  *   mail drop USER UID…
- *     Deletes those whose UIDL was imported, and forgets the UIDLs.
+ *     Deletes the messages whose UIDL was imported, and forgets the UIDLs.
  *   backup
  *     cli_output is a ustar archive (POSIX.1-1988) of a data folder: the database as it was at one
  *     moment, and the body files it refers to. */

@@ -19,7 +19,7 @@ enum {
   COLLECT_USER_MAX = 320,
   COLLECT_SECRET_MAX = 511,
   COLLECT_TEXT_MAX = 400,
-  COLLECT_UIDLS_MAX = 1200, /* octets of a list of UIDLs, with a blank between two */
+  COLLECT_UIDLS_MAX = 1200, /* octets of a list of UIDLs, separated by single spaces */
   COLLECT_RUNS_MAX = 200,   /* waiting and running, in one collector */
 };
 

@@ -9,13 +9,14 @@
 #include "mail/header.h"
 #include "mail/smtp/dsn.h"
 
-/* The bits of a recipient's first octet: enum smtp_notify, and what is there. */
+/* The bits of a recipient's first octet: enum smtp_notify, and which optional fields are
+ * present. */
 enum { RCPT_NOTIFY = 15, RCPT_ORCPT = 0x40, RCPT_ROW = 0x80 };
 
 _Static_assert((int)ENVELOPE_ENVID_MAX == 3 * SMTP_ENVID_MAX, "an ENVID fits");
 _Static_assert((int)ENVELOPE_ORCPT_MAX == (int)SMTP_ORCPT_WIRE_MAX, "an ORCPT fits");
 
-/* It goes into header lines, reports and commands: nothing in it may end a line. */
+/* The value goes into header lines, reports and commands: it must not contain a line end. */
 static bool is_clean(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
     if (s.p[i] < 0x20 || s.p[i] == 0x7f) return false;
@@ -59,7 +60,7 @@ bool envelope_rcpt_next(struct slice *rcpts, struct envelope_rcpt *ret) {
   return true;
 }
 
-/* How many there are; 0: malformed. */
+/* The number of recipients; 0: malformed. */
 static size_t count_rcpts(struct slice rcpts) {
   struct envelope_rcpt r;
   size_t n = 0;

@@ -50,8 +50,8 @@ enum {
   IPC_PAYLOAD_MAX = 160 * 1024,
   IPC_CHUNK = 64 * 1024, /* the most octets of a message body that one message carries */
   IPC_FDS_MAX = 16,      /* descriptors in one packet */
-  /* Octets of a message's head (docs/design/message.md), and what of it comes from the process that
-   * hands the message in: store puts its Return-Path: field in front. */
+  /* Octets of a message's head (docs/design/message.md), and of the part that the sending process
+   * supplies: store prepends its Return-Path: field. */
   MESSAGE_HEAD_MAX = 16 * 1024,
   MESSAGE_FIELDS_MAX = MESSAGE_HEAD_MAX - 1024,
 };

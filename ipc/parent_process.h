@@ -47,8 +47,8 @@ enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
 #define process_refuse_FIELDS(F) F(bytes, address, 16) F(u32, seconds, )
 /* Set-up is complete: confine yourself and start. */
 #define process_go_FIELDS(F)
-/* Another process has taken your place: take no new work, give back at once what is not begun,
- * finish the rest, then exit. process_stop may follow. */
+/* Another process has replaced you: take no new work, return at once what is not begun, finish the
+ * rest, then exit. process_stop may follow. */
 #define process_retire_FIELDS(F)
 /* Finish what was acknowledged to clients, then exit. */
 #define process_stop_FIELDS(F)
@@ -62,10 +62,10 @@ enum { PROCESS_STARTS, PROCESS_RUNS, PROCESS_FAILS };
 /* The reload has taken effect, except for what `refused` names; empty: nothing was refused. */
 #define process_applied_FIELDS(F) F(u32, number, ) F(bytes, refused, 1024)
 
-/* The start takes long, and got further: it may take as long again. At most one a second. */
+/* A long start is making progress: the time limit starts again. At most one a second. */
 #define process_advances_FIELDS(F)
-/* The process ends, and is to be started again, as it was asked for: nothing failed. It exits with
- * code 0 after this message. */
+/* The process exits with code 0 after this message and is to be started again, as an administrator
+ * requested; this is not a failure. */
 #define process_again_FIELDS(F)
 
 #define PARENT_PROCESS_MESSAGES(M) \

@@ -8,8 +8,8 @@
 #include "ipc/ipc.h"
 
 /* clang-format off */
-/* uid: the owner of the file. id: the message's identity, 16 octets, of which store remembers who
- * has the message already. The descriptor is smtpd's end of the connection. */
+/* uid: the owner of the file. id: the message's identity, 16 octets, by which store remembers the
+ * recipients that have the message. The descriptor is smtpd's end of the connection. */
 #define pickup_submit_FIELDS(F) F(u32, uid, ) F(bytes, id, 16)
 
 #define PICKUP_SMTPD_MESSAGES(M) \

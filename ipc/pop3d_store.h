@@ -36,9 +36,9 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
  * until pop_rules_changed, which has no session (tag 0). */
 #define pop_rules_FIELDS(F)
 #define pop_rules_changed_FIELDS(F)
-/* login_delay: the longest of any account, in seconds, or POP_NO_DELAY; _differs: an account may
- * have another value, which pop_opened gives. expire: likewise the shortest, in days, or
- * POP_NEVER. */
+/* login_delay: the longest of any account, in seconds, or POP_NO_DELAY; login_delay_differs: an
+ * account may have another value, which pop_opened gives. expire: likewise the shortest, in days,
+ * or POP_NEVER. */
 #define pop_rules_are_FIELDS(F) \
   F(u32, login_delay, ) F(flag, login_delay_differs, ) F(u32, expire, ) F(flag, expire_differs, )
 

@@ -74,7 +74,7 @@ void role_put_table(struct buf *out) {
                row->folder ? "data_dir/" : "", row->folder ? row->name : "",
                row->dials ? row->dials : "");
     put_given(out, row->given);
-    /* what every role is sent is said above the table */
+    /* the options of every role are listed above the table */
     const char *own = row->options + sizeof ROLE_OPTIONS_ALL - 1;
     buf_printf(out, " | %s |\n", own + (*own == ' '));
   }

@@ -12,52 +12,54 @@ enum role {
   ROLE_COUNT
 };
 
-/* Of the sandbox. */
+/* The sandbox class. */
 enum role_class {
   ROLE_CLASS_NONE,  /* not confined */
-  ROLE_CLASS_FRONT, /* reads what strangers send, on sockets that it is given */
+  ROLE_CLASS_FRONT, /* reads untrusted input from sockets that it is given */
   ROLE_CLASS_FILES, /* threads, and files in its folder */
   ROLE_CLASS_KEYS,  /* small files in its folder */
-  ROLE_CLASS_DIALS, /* makes connections */
+  ROLE_CLASS_DIALS, /* makes outgoing connections */
   ROLE_CLASS_DROPS, /* reads and removes files that local users put into its folder */
 };
 
-/* What has to be there for the role to be started; 0: nothing. One of them suffices. */
+/* The role is started if at least one of these exists or is enabled; 0: always. */
 enum { ROLE_NEEDS_LISTENER = 1, ROLE_NEEDS_COLLECT = 2, ROLE_NEEDS_SEND = 4, ROLE_NEEDS_LOCAL = 8 };
 
-/* What the parent hands it, beside its options and its channels. */
+/* What the parent gives it, in addition to its options and its channels. */
 enum {
   ROLE_GIVEN_LISTENERS = 1,
   ROLE_GIVEN_CERTIFICATES = 2, /* the chains; the keys process has the private keys instead */
   ROLE_GIVEN_PRIVATE_KEYS = 4,
   ROLE_GIVEN_TICKETS = 8,
   ROLE_GIVEN_TOKEN_KEYS = 16, /* the file of oauth_keys */
-  ROLE_GIVEN_NOTES = 32,      /* the page of ipc/front_notes.h, and who is refused */
+  ROLE_GIVEN_NOTES = 32,      /* the page of ipc/front_notes.h, and the addresses to refuse */
 };
 
-/* A process that reads files before it is confined cannot do so again. At a reload that changes
- * `reads` or `files` it ends and is started again, or another is put beside it and it finishes what
- * it has (src/parent/renew.c). */
+/* How a reload applies changed `reads` or `files`. A process that reads files before it is confined
+ * cannot do so again: it ends and is started again, or a new one is started beside it while it
+ * finishes its work (src/parent/renew.c). */
 enum role_renewal { ROLE_RELOADED, ROLE_RENEWED, ROLE_PUT_BESIDE };
 
 struct role_row {
   const char *name;
   enum role_class class;
-  bool several;        /* as many processes as the option NAME_processes says; else one */
-  bool answers;        /* questions of others: a new process takes the former one's place at once */
-  bool late;           /* no client waits for it: it starts when the others are ready */
-  bool folder;         /* it has a folder of its name in data_dir */
-  unsigned needs;      /* ROLE_NEEDS_…; without the server's --offline */
+  bool several;        /* the option NAME_processes gives the number of processes; otherwise one */
+  bool answers;        /* it answers other processes' questions: a replacement takes its place at
+                        * once */
+  bool late;           /* no client waits for it: it is started when the others are ready */
+  bool folder;         /* it has a folder named after it in data_dir */
+  unsigned needs;      /* ROLE_NEEDS_…; such a role is not started with --offline */
   unsigned given;      /* ROLE_GIVEN_… */
   uint8_t start, stop; /* the order of starting, from 1, and of stopping, from 0 */
-  uint16_t ready_s;    /* it has to be ready so soon after its start */
+  uint16_t ready_s;    /* time limit for becoming ready after its start */
   enum role_renewal renewal;
-  const char *reads;   /* the options that count at its start only */
-  const char *files;   /* names of files, or of options that name one; at most 100 octets each */
-  const char *dials;   /* the TCP ports that it may connect to, in words; NULL: none */
-  const char *options; /* the options that it is sent; the others have their defaults there */
-  const char *without; /* the folders whose code it may not have, as extended regular expressions */
-  const char *user;    /* the full name of its user, behind "Qasid" */
+  const char *reads;   /* the options that are read only at its start */
+  const char *files;   /* names of files, or of options that hold one; at most 100 octets each */
+  const char *dials;   /* the TCP ports it may connect to, as text; NULL: none */
+  const char *options; /* the options it is sent; it sees the defaults of all others */
+  const char *without; /* the folders whose code it must not contain, as extended regular
+                        * expressions */
+  const char *user;    /* the full name of its user, after "Qasid" */
 };
 
 #define ROLE_OPTIONS_ALL "hostname largest_file log_level process_memory strict_sandbox"
@@ -69,7 +71,7 @@ struct role_row {
 
 extern const struct role_row role_rows[ROLE_COUNT];
 const char *role_name(enum role kind);
-/* Does the parent start processes of it? */
+/* True if the parent starts processes of this role. */
 bool role_has_processes(enum role kind);
 
 /* For packaging/qasid.sysusers, and for SECURITY.md: a row for each role. */

@@ -14,7 +14,7 @@
 enum { SIGN_FIELDS_MAX = DKIM_ALGORITHMS * DKIM_FIELD_MAX };
 
 enum sign_outcome {
-  SIGN_DONE,       /* `fields` is to be put in front of the message */
+  SIGN_DONE,       /* prepend `fields` to the message */
   SIGN_NO_KEY,     /* the domain has no keys */
   SIGN_UNREADABLE, /* it has keys, but they cannot be used */
   SIGN_BUSY,       /* too many requests in this second; ask again */

@@ -8,18 +8,18 @@
  *
  *   sender: send_ready, as it has room        store: send_letter … send_letter
  *   sender: send_read (what did not fit)      store: send_octets
- *   sender: send_where, when it waits there   (no reply; for `queue list` and the history)
+ *   sender: send_where, when a letter waits   (no reply; for `queue list` and the history)
  *   sender: send_result                       (no reply: the letter belongs to store again)
  *   sender: send_login_refused                (the postmaster is told, once a day for each route)
- *   sender: send_no_tls, as TLS fails         store: send_known_no_tls, to a sender that is new
+ *   sender: send_no_tls, as TLS fails         store: send_known_no_tls, to a new sender
  *
  * The sender sends a result only when it awaits no octets: otherwise they would arrive for a letter
  * that it has returned.
  *
  * There may be several senders: the one that was started last, which takes letters, and those that
- * finish their sessions after a reload (each only its own letters). A sender that says send_ready
- * is the one that takes letters from then on; a send_ready of one with a smaller number is too late
- * and means nothing.
+ * finish their sessions after a reload (each only its own letters). A sender that sends send_ready
+ * is the one that takes letters from then on; a send_ready from one with a smaller number is out of
+ * date and is ignored.
  *
  * When a sender is lost, its letters wait in the queue again at once. send_recall asks for the
  * return of a letter that took too long; the sender then stops working on it and reports as
@@ -47,12 +47,12 @@ enum {
 /* clang-format off */
 /* letters: how many the sender can take in addition to those announced before. */
 #define send_ready_FIELDS(F) F(u32, letters, )
-/* id: the queue id for logs. account, sender: whose routes it may take: the account that submitted
- * it, the domain of its sender; empty: nobody's. The envelope has at most SEND_RCPTS_MAX
- * recipients, each with its row, and the size of the whole message in wire form. octets: its
- * beginning. signer: the domain of ours that is to sign it (DKIM); empty: none. doubts: how often a
- * server's reply to the end of data left doubt whether it has taken the message; from the first on,
- * another server is to be asked then. */
+/* id: the queue id for logs. account, sender: select routes: the account that submitted the
+ * message, the domain of its sender; empty: neither applies. The envelope has at most
+ * SEND_RCPTS_MAX recipients, each with its row, and the size of the whole message in wire form.
+ * octets: its beginning. signer: the local domain that is to sign it (DKIM); empty: none. doubts:
+ * the number of earlier attempts whose reply to the end of data left it in doubt whether the server
+ * took the message; if not 0, another server is to be tried. */
 #define send_letter_FIELDS(F) \
   F(bytes, id, QUEUE_ID_MAX) F(bytes, destination, SEND_DESTINATION_MAX) \
     F(bytes, account, ENVELOPE_PATH_MAX) F(bytes, sender, SEND_DESTINATION_MAX) \
@@ -73,12 +73,12 @@ enum {
  * Sent for letters that have been at the same place for a second or more. */
 #define send_where_FIELDS(F) F(u8, where, ) F(u64, session, )
 /* TLS with that address failed: for so many seconds from now, mail goes there in the clear.
- * destination: whose mail was going there. why: in words. */
+ * destination: the one being delivered to. why: in words. */
 #define SEND_NO_TLS_FIELDS(F) \
   F(bytes, address, 16) F(u16, port, ) F(bytes, destination, SEND_DESTINATION_MAX) \
   F(bytes, why, SEND_NO_TLS_WHY_MAX) F(u32, seconds, )
 #define send_no_tls_FIELDS(F) SEND_NO_TLS_FIELDS(F)
-/* The server of a route ("[host]:port") does not take our login: its words, or ours. */
+/* The server of a route ("[host]:port") refuses our login: its reply, or our own description. */
 #define send_login_refused_FIELDS(F) \
   F(bytes, route, SEND_DESTINATION_MAX) F(bytes, user, 255) F(bytes, words, SEND_TEXT_MAX)
 #define send_known_no_tls_FIELDS(F) SEND_NO_TLS_FIELDS(F)
@@ -104,7 +104,7 @@ enum send_place {
   SEND_WAITS_FOR_DNS,
   SEND_WAITS_FOR_CONNECTION,
   SEND_IN_SESSION,
-  SEND_AT_END_OF_DATA, /* in session, and the reply to its end of data is awaited */
+  SEND_AT_END_OF_DATA, /* in session, waiting for the reply to the end of data */
   SEND_WHERES
 };
 
@@ -113,8 +113,8 @@ enum send_place {
 /* "connect", "rcpt", …: an enum smtp_stage (mail/smtp/client.h) in logs and histories. */
 const char *send_stage_word(uint8_t stage);
 
-/* SEND_UNTRIED: nothing was decided and nothing was sent: it is due at once, and no attempt counts.
- * SEND_CUT: likewise, but an attempt was under way and was cut here: the history tells it. */
+/* SEND_UNTRIED: nothing was decided and nothing was sent: it is due at once, and no attempt is
+ * counted. SEND_CUT: likewise, but an attempt was interrupted, which is recorded in the history. */
 enum send_fate {
   SEND_DELIVERED,
   SEND_TEMPORARY,

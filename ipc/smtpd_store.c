@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The smtpd-store pair: the encoders, decoders and rule table of the messages in smtpd_store.h,
- * all generated from its rows; and the one place that knows which reply a verdict leads to. */
+/* The smtpd-store pair: the encoders, decoders and rule table of the messages in smtpd_store.h, all
+ * generated from its rows; and the only mapping from verdicts to SMTP replies. */
 #include "ipc/smtpd_store.h"
 
 SMTPD_STORE_MESSAGES(IPC_DEFINE)

@@ -17,16 +17,16 @@ enum { SMTP_AT_REST, SMTP_SPOOLING };
 /* Chunks without a reply of their own: with the one that gets a reply, a quarter of a megabyte. */
 enum { SMTP_AHEAD_MAX = 3 };
 
-/* Octets of a message's authors; of the list of addresses that a login may use, to be shown to a
+/* Octets of a message's authors; of the list of addresses that a login may use, shown to the
  * user. */
 enum { SMTP_AUTHORS_MAX = 4096, SMTP_YOURS_MAX = 400 };
 
-/* What became of one recipient: in the answer to RCPT, what would; in the answer to a commit, what
- * did. The reply that each gets is smtp_of_verdict()'s. */
+/* The verdict on one recipient: in the answer to RCPT, the expected one; in the answer to a commit,
+ * the outcome. smtp_of_verdict() gives the reply for each. */
 enum rcpt_verdict {
-  RCPT_OURS,      /* for our mailboxes; committed: in all of them: 250 */
+  RCPT_OURS,      /* local; after a commit: in all its mailboxes: 250 */
   RCPT_UNKNOWN,   /* our domain, no such address: 550 5.1.1 */
-  RCPT_ELSEWHERE, /* not our domain, and this session may not send there: 550 5.7.1 */
+  RCPT_ELSEWHERE, /* not our domain, and this session may not relay: 550 5.7.1 */
   RCPT_LEAVES,    /* not our domain: it is queued, 250 */
   RCPT_NOT_YOURS, /* the login may not use this reverse-path: 553 5.7.1 */
   RCPT_FULL,      /* this message would put it over quota: 452 4.2.2 */
@@ -38,17 +38,17 @@ enum rcpt_verdict {
 
 enum { SMTP_VERDICTS_MAX = 1024 };
 
-/* What the client is told of the message: smtp_of_commit(). src/store/owner/recipients.h has the
- * rule by which the recipients' verdicts lead to it. */
+/* The reply for the whole message: smtp_of_commit(). src/store/owner/recipients.h has the rule by
+ * which the recipients' verdicts lead to it. */
 enum commit_outcome {
-  /* durable: every recipient has it or is queued, or the report of its failure is: 250 2.0.0 */
+  /* durable: every recipient has it, is queued, or has its failure reported: 250 2.0.0 */
   COMMIT_DONE,
   COMMIT_TROUBLE,   /* nothing stored, try again: 451 4.3.0 */
   COMMIT_NO_SPACE,  /* nothing stored, the disk is full: 452 4.3.1 */
   COMMIT_TOO_BIG,   /* nothing stored, above the store's limit: 552 5.3.4 */
   COMMIT_FULL,      /* nothing stored, every mailbox is full: 452 4.2.2 */
-  COMMIT_SOME_FULL, /* durable in every mailbox that has room; none of those gets it twice when it
-                       is sent again: 452 4.2.2 */
+  COMMIT_SOME_FULL, /* durable in every mailbox that has room; if sent again, none of those gets it
+                     * twice: 452 4.2.2 */
   COMMIT_NEVER,     /* nothing stored, larger than every mailbox's whole quota: 552 5.2.2 */
   /* durable in the other mailboxes, larger than the whole quota of the rest, and no report can be
    * sent: 552 5.2.2 */
@@ -58,7 +58,7 @@ enum commit_outcome {
 };
 
 /* clang-format off */
-/* The recipients of the envelope are those that are asked about. trusted: the client is in
+/* The envelope's recipients are the ones to be checked. trusted: the client is in
  * relay_networks. */
 #define smtp_rcpt_FIELDS(F) F(envelope, envelope, ) F(flag, trusted, )
 /* One octet, an enum rcpt_verdict, for each recipient, in order. yours: with RCPT_NOT_YOURS, the
@@ -71,18 +71,18 @@ enum commit_outcome {
  * SMTP_AHEAD_MAX. The next reply reports an error with any of them. */
 #define smtp_spooled_FIELDS(F) F(u8, outcome, ) F(u8, ahead, )
 #define smtp_more_FIELDS(F) F(rest, chunk, IPC_CHUNK)
-/* The message is complete: everything spooled before, then the end's tail. Its head stands behind
- * store's Return-Path:. `print`: the fingerprint of the reverse-path and of what the client sent,
- * empty for a message without Message-ID: store recognises by it a message that is sent again
- * (src/store/owner/partly.h). `once`: `print` is the identity of a message of the drop folder, and
- * who has the message is remembered with it (src/store/sql/dropped.h). `authors`: the addresses in
- * the From and Sender fields of a login's message. An envelope that says ENVELOPE_OURS or has more
- * than SMTP_VERDICTS_MAX recipients is a breach. */
+/* The message is complete: everything spooled before, then the end's tail. Its head follows store's
+ * Return-Path:. `print`: the fingerprint of the reverse-path and of what the client sent, by which
+ * store recognises a message that is sent again (src/store/owner/partly.h); empty for a message
+ * without Message-ID. `once`: `print` is the identity of a message of the drop folder, with which
+ * the recipients that got it are recorded (src/store/sql/dropped.h). `authors`: the addresses in
+ * the From and Sender fields of a login's message. An envelope with ENVELOPE_OURS or more than
+ * SMTP_VERDICTS_MAX recipients is a breach. */
 #define smtp_commit_FIELDS(F) \
   F(envelope, envelope, ) F(message, end, ) F(bytes, print, 16) F(list, authors, SMTP_AUTHORS_MAX) \
   F(flag, trusted, ) F(flag, once, )
-/* verdicts: one octet, an enum rcpt_verdict, for each recipient, in order; empty where the outcome
- * is everybody's. yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
+/* verdicts: one octet, an enum rcpt_verdict, for each recipient, in order; empty if the outcome
+ * applies to all. yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
 #define smtp_committed_FIELDS(F) \
   F(u8, outcome, ) F(bytes, verdicts, SMTP_VERDICTS_MAX) F(bytes, yours, SMTP_YOURS_MAX)
 /* A session with a login is over: the grant ends. */
@@ -111,8 +111,7 @@ SMTPD_STORE_MESSAGES(IPC_DECLARE)
 extern const struct ipc_pair ipc_smtpd_store;
 /* clang-format on */
 
-/* The reply, log line and report that a verdict or an outcome leads to; "trouble" of a number that
- * is none. */
+/* The reply, log line and report for a verdict or an outcome; "trouble" for an invalid number. */
 enum smtp_outcome smtp_of_verdict(uint8_t verdict);
 enum smtp_outcome smtp_of_commit(uint8_t outcome);
 
