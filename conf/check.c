@@ -385,7 +385,7 @@ static void check_listeners(struct conf_read *r, const struct conf *c) {
   }
 }
 
-/* The collector is held to these: each must be one. */
+/* The collector is restricted to these; each must be a port. */
 static void check_collect_ports(struct conf_read *r, const struct conf *c) {
   enum { PORTS_MAX = 8 };
   uint64_t port;
@@ -399,7 +399,7 @@ static void check_collect_ports(struct conf_read *r, const struct conf *c) {
                    c->collect_ports.items[i]);
 }
 
-/* Two lines for the same mail: nobody could say which one counts. */
+/* Two lines with the same selector would be ambiguous. */
 static void check_routes(struct conf_read *r, const struct conf *c) {
   for (size_t i = 0; i < c->routes.count; i++) {
     size_t first = conf_route_double(&c->routes, i);

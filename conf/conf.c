@@ -47,7 +47,7 @@ struct conf_reading {
   unsigned lines[OPTIONS];
   char unknown[CONF_UNKNOWN_MAX][CONF_NAME_SHOWN + 1];
   size_t unknowns;
-  bool again; /* one more unknown name was met */
+  bool again; /* another unknown name was found */
 };
 
 static struct conf_reading *context_of(cfg_t *cfg) {
@@ -56,8 +56,7 @@ static struct conf_reading *context_of(cfg_t *cfg) {
 
 /* --- libconfuse's callbacks --- */
 
-/* Takes the name out of libconfuse's sentence. False: it is another mistake, or one name too many.
- */
+/* Takes the name out of libconfuse's message. False: it is another error, or one name too many. */
 static bool note_unknown(struct conf_reading *r, struct slice text) {
   struct slice prefix = SLICE("no such option '");
   if (!slice_starts(text, prefix) || r->unknowns == CONF_UNKNOWN_MAX) return false;
@@ -79,7 +78,7 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
     conf_mistake(&r->read, (unsigned)cfg->line, NULL, "%s", text);
 }
 
-/* A value of a known option. It is always taken, so that the rest of the file is read too. */
+/* A value of a known option. It is always accepted, so that the rest of the file is read too. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result) {
   *(const char **)result = value;
   struct conf_reading *r = context_of(cfg);
@@ -110,7 +109,7 @@ static int on_unknown(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 
 /* --- comments --- */
 
-/* Where the quoted string or the comment that begins at `at` ends (behind its last octet). */
+/* The end (after its last octet) of the quoted string or the comment that begins at `at`. */
 static size_t end_of_quoted(struct slice s, size_t at) {
   uint8_t quote = s.p[at++];
   while (at < s.n && s.p[at] != quote) at += s.p[at] == '\\' ? 2 : 1;
@@ -132,7 +131,7 @@ static bool begins_comment(struct slice s, size_t at) {
   return s.p[at] == '/' && (next == '/' || next == '*');
 }
 
-/* The text with every comment overwritten by spaces; lines stay where they are. */
+/* The text with every comment overwritten by spaces; line numbers stay the same. */
 static void put_without_comments(struct buf *out, struct slice s) {
   for (size_t at = 0; at < s.n;) {
     uint8_t c = s.p[at];
@@ -146,8 +145,8 @@ static void put_without_comments(struct buf *out, struct slice s) {
 
 /* --- lists that are set twice --- */
 
-/* libconfuse forgets a list when it is set again, without a word. `at`: behind a name. Where "="
- * is, or 0; a "+=" adds on purpose. */
+/* libconfuse silently forgets a list when it is set again. `at`: after a name. Returns the position
+ * of "=", or 0; a "+=" appends on purpose. */
 static size_t assignment_behind(struct slice s, size_t at) {
   while (at < s.n && (s.p[at] == ' ' || s.p[at] == '\t')) at++;
   return slice_at(s, at) == '=' ? at : 0;
@@ -170,7 +169,7 @@ static void note_list(struct conf_reading *r, unsigned lines[static OPTIONS], st
   }
 }
 
-/* Names outside of braces and quotes with a "=" behind them; `s` has no comments. */
+/* Names outside of braces and quotes that are followed by "="; `s` has no comments. */
 static void check_lists(struct conf_reading *r, struct slice s) {
   unsigned lines[OPTIONS] = { 0 }, line = 1, depth = 0;
   for (size_t at = 0; at < s.n;) {
@@ -211,7 +210,7 @@ static void make_rows(cfg_opt_t *rows, const struct conf_reading *r) {
   rows[ROW_UNKNOWN + r->unknowns] = end;
 }
 
-/* One reading of `text`. NULL without memory. */
+/* Parses `text` once. NULL without memory. */
 static cfg_t *read_once(struct conf_reading *r, const char *text) {
   cfg_opt_t rows[ROWS];
   make_rows(rows, r);
@@ -226,7 +225,7 @@ static cfg_t *read_once(struct conf_reading *r, const char *text) {
   return cfg;
 }
 
-/* Reads until no new unknown name is met. */
+/* Parses until no new unknown name is found. */
 static cfg_t *read_all(struct conf_reading *r, const char *text) {
   for (;;) {
     size_t before = buf_len(r->read.err);
@@ -249,7 +248,7 @@ static void set_list(struct conf_owned *c, struct conf_list *to, cfg_opt_t *opt)
   *to = (struct conf_list){ items, opt->nvalues };
 }
 
-/* The value was checked, so it is of its kind. */
+/* The value was checked, so the conversion cannot fail. */
 static void set_value(struct conf_owned *c, const struct conf_option *o, cfg_opt_t *opt) {
   void *to = (char *)&c->conf + o->offset;
   struct slice text = o->kind == CONF_KIND_LIST ? SLICE_NONE : slice_str(cfg_opt_getnstr(opt, 0));
@@ -331,8 +330,8 @@ struct conf *conf_load(const char *path, struct buf *err) {
   return c;
 }
 
-/* Lines are examined one by one: an unclosed quote, for instance, does not affect the lines behind
- * it. conf_parse() refuses a file that sets run_dir twice. */
+/* Lines are examined one by one, so that an unclosed quote, for instance, does not affect later
+ * lines. conf_parse() refuses a file that sets run_dir twice. */
 struct conf *conf_load_run_dir(const char *path) {
   struct buf text, lines, err;
   buf_init(&text, CONF_TEXT_MAX + 4096), buf_init(&lines, CONF_TEXT_MAX), buf_init(&err, 64 * 1024);

@@ -34,7 +34,7 @@ struct conf *conf_load(const char *path, struct buf *err);
  * reach the server that runs with this file. NULL when the file cannot be read, or its run_dir is
  * wrong or cannot be determined. Reports nothing. */
 struct conf *conf_load_run_dir(const char *path);
-/* The same from text (as conf_dump() makes it); `name` stands for the file in messages. */
+/* The same from text (as conf_dump() makes it); `name` is used for the file in messages. */
 struct conf *conf_parse(struct slice text, const char *name, struct buf *err);
 /* All defaults. */
 struct conf *conf_defaults(void);
@@ -47,10 +47,10 @@ void conf_dump(const struct conf *c, struct buf *out);
  * memory is missing. */
 void conf_pack(const struct conf *c, struct buf *out);
 struct conf *conf_unpack(struct slice packed);
-/* The same with only those options that are named, separated by spaces; the others are as in a file
- * without them. */
+/* The same with only the named options, separated by spaces; the decoder sees the defaults of all
+ * others. */
 void conf_pack_only(const struct conf *c, const char *names, struct buf *out);
-/* The value of the number option of that name; 0: there is none. */
+/* The value of the number option with that name; 0: there is none. */
 uint64_t conf_number(const struct conf *c, const char *name);
 /* The configuration after a reload: `next`, but with the options that need a restart as they are in
  * `running`. A process that is restarted later then has the same folders and limits as its
@@ -111,34 +111,35 @@ enum conf_route_by {
 };
 /* The next word off a line. */
 struct slice conf_route_word(struct slice *line);
-/* What the first word of a line selects by, and the name in it. */
+/* The kind of selector in the first word of a line, and the name in it. */
 enum conf_route_by conf_route_by(struct slice selector, struct slice *ret_value);
-/* Mail to be sent: its destination's domain, folded; whose routes it may take: the account that
- * submitted it and the domain of its sender. Empty: none. */
+/* The mail to be routed: its destination's domain, folded; the account that submitted it and the
+ * domain of its sender, which select routes. Empty: none. */
 struct conf_route_asked {
   struct slice destination, account, sender;
 };
-/* The line that decides, from 1; 0: none. */
+/* The number of the line that decides, from 1; 0: none. */
 size_t conf_route_find(const struct conf_list *routes, const struct conf_route_asked *q);
-/* The selector of that line where it is one of accounts or senders: such mail is a destination of
- * its own. Else empty. */
+/* That line's selector if it selects by account or sender: such mail is a destination of its own.
+ * Else empty. */
 struct slice conf_route_sender(const struct conf_list *routes, const struct conf_route_asked *q);
-/* The user of its word "login=USER"; no text: it has none. */
+/* The user in its word "login=USER"; no text if there is none. */
 struct slice conf_route_login(struct slice line);
-/* An earlier line with the selector of the one at `place` (from 0), from 1; 0: there is none. */
+/* The number, from 1, of an earlier line with the same selector as line `place` (from 0); 0: there
+ * is none. */
 size_t conf_route_double(const struct conf_list *routes, size_t place);
 
 /* The file of route_passwords: lines "HOST USER PASSWORD", empty ones, and comments ("#"). */
 struct conf_login {
   struct slice host, user, password;
 };
-/* Whose login a route takes: that of its host with the user that it names; where it names none, the
- * one of its host that no route names. False: it names one that the file does not have. *ret: no
- * host, without a login. */
+/* The login for a route: the line with its host and the user that it names; if it names none, the
+ * line with its host whose login no route names. False: it names one that the file does not have.
+ * *ret: an empty host means without login. */
 bool conf_login_for(const struct conf *c, struct slice file, struct slice host, struct slice user,
                     struct conf_login *ret);
-/* False: a line is malformed or doubled, its host is not in `routes`, it is not said which route
- * takes it, or a route names a login that is missing: one sentence for each in `err`. */
+/* False: a line is malformed or a duplicate, its host is not in `routes`, it is ambiguous which
+ * route uses it, or a route names a login that is missing: one sentence for each in `err`. */
 bool conf_check_logins(const struct conf *c, struct slice file, struct buf *err);
 
 /* The edit distance: how many letters one word has to change, lose or gain to become the other;

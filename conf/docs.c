@@ -55,7 +55,7 @@ static void put_kind(struct buf *out, const struct conf_option *o) {
       buf_put_u8(out, (uint8_t)*p);
 }
 
-/* `text` in lines of at most PROSE_WIDTH octets, each behind `indent`. */
+/* `text` in lines of at most PROSE_WIDTH octets, each preceded by `indent`. */
 static void put_wrapped(struct buf *out, const char *indent, struct slice text) {
   size_t column = 0;
   while (text.p) {

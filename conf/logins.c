@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* The file of route_passwords, read and held against `routes`: a line whose host no route has would
- * be of no use, and the mail would go without its login. A login that some route names is taken by
- * those that name it only: another's mail never goes out under it. Passwords are not shown. */
+/* The file of route_passwords, read and compared with `routes`: a line whose host is in no route
+ * would be useless, and the mail would go without its login. A login that some route names is used
+ * only by the routes that name it: nobody else's mail is sent under it. Passwords are not
+ * printed. */
 #include "conf/internal.h"
 
-/* Takes the next login off `*rest`. False: there is none. `*line` counts lines; `*ret_good` false:
- * it is malformed. */
+/* Takes the next login off `*rest`. False: there are no more. `*line` counts lines; `*ret_good`
+ * false: it is malformed. */
 static bool login_next(struct slice *rest, unsigned *line, struct conf_login *ret, bool *ret_good) {
   while (rest->p) {
     struct slice text = slice_split(rest, '\n');
@@ -35,7 +36,7 @@ static struct slice host_of(struct slice text) {
   return text;
 }
 
-/* A route names that login. */
+/* True if a route names that login. */
 static bool is_named(const struct conf *c, const struct conf_login *l) {
   for (size_t i = 0; i < c->routes.count; i++) {
     struct slice line = slice_str(c->routes.items[i]);

@@ -7,7 +7,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-/* The address in network order, its size and how many bits of it count. */
+/* The address in network order, its size and the length of its prefix. */
 struct network {
   uint8_t address[16];
   size_t n;

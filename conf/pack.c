@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The memory of a configuration, and its encoding for the processes: the values in the order of
- * options.def, encoded as in ipc/. A confined process therefore needs no parser of configuration
- * files. */
+ * options.def, encoded as in ipc/. So a confined process needs no parser of configuration files. */
 #include "conf/internal.h"
 
 #include <stdlib.h>

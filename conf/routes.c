@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-/* Which line of `routes` decides, and what in them contradicts itself.
+/* Which line of `routes` decides, and contradictions between lines.
  *
- * A line's first word selects mail. Of the lines that fit, the one that ranks highest decides,
- * wherever it stands:
+ * A line's first word selects mail. Of the lines that match, the one with the highest rank decides,
+ * whatever their order:
  *
  *   example.org         mail for that domain
- *   .example.org        mail for all below it; the longest first
- *   account:NAME        what that account submitted
+ *   .example.org        mail for all its subdomains; the longest first
+ *   account:NAME        submitted by that account
  *   from:example.org    mail whose sender is in that domain
  *   *                   all mail
  *
- * Recipients stand before senders: a line for a destination says where that destination can be
- * reached, which holds for everybody. No two lines have the same selector. */
+ * Selectors of recipients rank before those of senders: a line for a destination says how that
+ * destination can be reached, which is true for every sender. No two lines have the same
+ * selector. */
 #include "conf/internal.h"
 
 enum { RANK_ANY = 1, RANK_SENDER, RANK_ACCOUNT, RANK_BELOW, RANK_DOMAIN = RANK_BELOW + 256 };
@@ -40,7 +41,7 @@ enum conf_route_by conf_route_by(struct slice selector, struct slice *ret_value)
   return slice_at(selector, 0) == '.' ? CONF_ROUTE_BELOW : CONF_ROUTE_DOMAIN;
 }
 
-/* How high a selector ranks for that mail; 0: it does not fit. */
+/* The rank of a selector for that mail; 0: it does not match. */
 static size_t rank_of(struct slice selector, const struct conf_route_asked *q) {
   struct slice value;
   switch (conf_route_by(selector, &value)) {

@@ -58,7 +58,7 @@ const struct conf_option *conf_nearest(const char *name) {
   struct slice wanted = slice_str(name);
   if (wanted.n > NAME_MAX_) return NULL;
   const struct conf_option *best = NULL;
-  unsigned least = (unsigned)(wanted.n / 3 + 1); /* a third of the letters may be wrong */
+  unsigned least = (unsigned)(wanted.n / 3 + 1); /* at most a third of the letters may be wrong */
   for (size_t i = 0; i < conf_option_count; i++) {
     struct slice known = slice_str(conf_options[i].name);
     unsigned d = conf_distance(wanted, known);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Growing arrays. The owner keeps {items, count, cap}; this makes room, and cap doubles, so that
- * n items cost O(n) copies. Who adds items by a peer's wish bounds their number first. */
+/* Growing arrays. The owner keeps {items, count, cap}; this makes room, and cap doubles, so that n
+ * items cost O(n) copies. A caller that adds items on behalf of a peer must bound their number
+ * itself. */
 #ifndef QASID_BASE_ARRAY_H
 #define QASID_BASE_ARRAY_H
 

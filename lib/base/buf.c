@@ -50,8 +50,9 @@ static size_t next_cap(const struct buf *b, size_t needed) {
   return cap < needed ? needed : cap;
 }
 
-/* Moves the live octets to the front when that alone makes room and half of it at least is free, or
- * it can't grow; otherwise grows. No octet is left behind in memory that was given back. */
+/* Moves the live octets to the front if that alone makes room and frees at least half of the
+ * memory, or if the buffer cannot grow; otherwise grows. Memory that is given back is wiped
+ * first. */
 static bool make_room(struct buf *b, size_t n) {
   size_t live = buf_len(b), cap = next_cap(b, live + n);
   if (b->mem && live + n <= b->cap && (b->head >= live || cap <= b->cap)) {
@@ -110,7 +111,7 @@ void buf_printf(struct buf *b, const char *fmt, ...) {
   va_copy(again, ap);
   int n = vsnprintf(NULL, 0, fmt, ap);
   va_end(ap);
-  /* vsnprintf writes a NUL too: reserve it, count it not. */
+  /* vsnprintf also writes a NUL: it is reserved but not counted. */
   uint8_t *to = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
   if (to) {
     vsnprintf((char *)to, (size_t)n + 1, fmt, again);

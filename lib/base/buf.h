@@ -24,7 +24,7 @@ void buf_init(struct buf *b, size_t max);
 void buf_free(struct buf *b);
 /* As buf_free, but the octets are overwritten first: for secrets. */
 void buf_wipe(struct buf *b);
-/* Empties, clears `failed`, keeps the memory. */
+/* Makes it empty, clears `failed`, keeps the memory. */
 void buf_reset(struct buf *b);
 /* `to` frees its memory and takes over that of `from`, which is then empty; each keeps its maximum.
  * The octets must be within that of `to`. */

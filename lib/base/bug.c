@@ -10,7 +10,7 @@
 
 enum { BUG_LINE_MAX = 1024 };
 
-/* Octets outside of printable ASCII would not stay in one line. */
+/* Octets outside printable ASCII could break the line. */
 static void make_printable(char *text) {
   for (; *text; text++)
     if (*text < ' ' || *text > '~') *text = '?';

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* States that cannot be. A process that finds itself in one knows nothing of itself any more: it
- * ends at once, and is started anew (src/parent/procs.c). */
+/* Impossible states. A process that finds itself in one can trust nothing in its memory: it ends at
+ * once and is restarted (src/parent/procs.c). */
 #ifndef QASID_BASE_BUG_H
 #define QASID_BASE_BUG_H
 
 /* If the condition holds, writes "bug: FILE:LINE: CONDITION: WORDS" to standard error, which the
- * parent logs in the name of the process, and aborts. The words (printf) sum up the object: its
- * name, state and counters; never a secret or mail. */
+ * parent logs under the name of the process, and aborts. The words (printf) describe the object:
+ * its name, state and counters; never a secret or mail. */
 #define BUG_IF(condition, ...)                                \
   do {                                                        \
     if (__builtin_expect(!!(condition), 0))                   \

@@ -7,9 +7,9 @@
 
 #include "lib/base/slice.h"
 
-/* Of octets that come in pieces: `sum` is the sum of the octets before, 0 at the start. */
+/* Incremental: `sum` is the sum of the preceding octets, 0 at the start. */
 uint32_t crc32c(uint32_t sum, struct slice octets);
-/* Of two concatenated texts: the first's sum, the second's, and the second's length. */
+/* The sum of two concatenated texts, from both sums and the length of the second. */
 uint32_t crc32c_join(uint32_t first, uint32_t second, uint64_t second_octets);
 /* As crc32c(), without the processor's own instruction. */
 uint32_t crc32c_by_table(uint32_t sum, struct slice octets);

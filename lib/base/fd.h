@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Calls on descriptors that are the same for whoever makes them. */
+/* Helpers for descriptors, free of policy. */
 #ifndef QASID_BASE_FD_H
 #define QASID_BASE_FD_H
 
@@ -9,7 +9,7 @@ struct stat;
 
 /* fstat(2) itself, which sandboxes allow: glibc's fstat() makes newfstatat(2) of it. */
 int fd_stat(int fd, struct stat *ret);
-/* All of it, however many calls that takes. False: errno says why. */
+/* Writes all of it, with as many calls as needed. False: errno says why. */
 bool fd_write_all(int fd, struct slice s);
 
 #endif

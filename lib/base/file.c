@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads a regular file whole. O_NONBLOCK: to open a FIFO would wait for its writer. */
+/* Reads a regular file whole. O_NONBLOCK, because opening a FIFO would wait for a writer. */
 #include "lib/base/file.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* NULL, or why the descriptor's file is not read. */
+/* NULL, or why the file cannot be read. */
 static const char *read_it(int fd, struct buf *to) {
   struct stat st;
   ssize_t n = -1;

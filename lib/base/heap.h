@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct heap_node {
-  size_t at; /* its place, from 1; 0: in no heap */
+  size_t at; /* its index, from 1; 0: not in a heap */
   uint64_t key;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A table of buckets (id_cache.h). It begins small and is made larger in two steps, empty, when as
- * many entries were put as it has places: a cache may forget, and a small use stays small.
- * Invariant: a key has at most one entry, in its bucket. */
+/* A table of buckets (id_cache.h). It starts small and grows in two steps, losing its entries, once
+ * as many entries were put as it has room for: a cache may forget, and little use needs little
+ * memory. Invariant: a key has at most one entry, in its bucket. */
 #include "lib/base/id_cache.h"
 
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static struct place place_of(const struct id_cache *c, struct slice key) {
   return p;
 }
 
-/* The entry of that tag; the table's size: there is none. */
+/* The entry with that tag; the table's size if there is none. */
 static size_t find(const struct id_cache *c, const struct place *p) {
   size_t end = c->buckets * ID_CACHE_WAYS;
   for (size_t i = p->first; i < p->first + ID_CACHE_WAYS && i < end; i++)
@@ -81,7 +81,7 @@ bool id_cache_get(const struct id_cache *c, struct slice key, uint32_t *ret) {
   return true;
 }
 
-/* Its own entry, a free one, or one that is as good as any other. */
+/* The key's own entry, a free one, or an arbitrary one to evict. */
 static size_t entry_for(const struct id_cache *c, const struct place *p) {
   size_t at = find(c, p);
   if (at < c->buckets * ID_CACHE_WAYS) return at;

@@ -123,7 +123,7 @@ void log_print(struct log *log, enum log_event event, const char *fmt, ...) {
 
 static size_t length_at(struct slice s, size_t at) { return (size_t)s.p[at] << 8 | s.p[at + 1]; }
 
-/* Text ends at its LF, before a record, or where it is as long as a line may be. */
+/* Text ends at its LF, before a record, or at the maximum length of a line. */
 static int next_text(struct slice *in, struct slice *ret) {
   size_t n = 0;
   while (n < in->n && n < LOG_RECORD_MAX / 4 && in->p[n] != '\n' &&
@@ -175,7 +175,7 @@ bool log_record_level(struct slice record, enum log_level *ret) {
   if (record.n < LOG_RECORD_HEAD || record.p[3] >= LOG_EVENTS) return false;
   while (next_field(&rest, &f)) {
     uint64_t bit = f.number < LOG_FIELDS ? UINT64_C(1) << f.number : 0;
-    /* not this event's, or twice */
+    /* not a field of this event, or a repeated one */
     if (!(log_events[record.p[3]].fields & bit & ~seen)) return false;
     if (f.kind != 's' && (f.kind != 'n' || !is_number(f.value))) return false;
     seen |= bit;
@@ -194,8 +194,8 @@ static void put_escaped(struct buf *b, uint32_t point) {
   buf_printf(b, "\\u%04x", point);
 }
 
-/* Quotes as JSON does. What can be shown stays, in UTF-8; controls, what turns or hides text, and
- * octets that are no UTF-8 are escaped: so the line stays one line, and says what it seems to say,
+/* Quotes as in JSON. Printable characters stay, in UTF-8; controls, characters that reverse or hide
+ * text, and invalid UTF-8 are escaped: so the line stays one line and displays what it contains,
  * whatever the peer sent. */
 static void put_quoted(struct buf *b, struct slice s) {
   buf_put_u8(b, '"');

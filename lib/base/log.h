@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The log: each event, with its fields, is one write that never blocks.
  *
- * A process does not make log lines. It writes *records* into a pipe that the parent reads; the
- * parent renders them as lines and puts time, level and its own name for the process in front
+ * A process does not write log lines. It writes *records* into a pipe that the parent reads; the
+ * parent renders them as lines, with the time, the level and its own name for the process first
  * (src/parent/logs.c). So a process cannot log in another's name, cannot end a line early, and
  * cannot block because nobody reads the log: a record that finds the pipe full is lost and counted.
  *
@@ -55,7 +55,7 @@ enum {
 struct log {
   int fd; /* a pipe to the parent that does not block */
   enum log_level least;
-  uint64_t lost; /* records that the pipe did not take and that are not reported yet */
+  uint64_t lost; /* records that the pipe did not accept, not reported yet */
   /* Receives the records in place of `fd`: for the parent's own log, and for tests. */
   void (*take)(void *arg, struct slice record);
   void *arg;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* A ring of entries and a table that leads to them (recall.h).
+/* A ring of entries and a hash table of their offsets (recall.h).
  *
- *   ring   head | key | value, one behind the other from the front to the end, and from the front
- *          again: an entry is overwritten when the ring has come round to it, unless it was asked
- *          for when it was in the older half; then it was written anew
- *   slots  buckets of WAYS places each: an entry is in the bucket of its hash. A full bucket loses
+ *   ring   head | key | value, one after the other, wrapping round at the end: the oldest entry is
+ *          overwritten when the ring comes round to it. An entry that is used while in the older
+ *          half is written again at the front
+ *   slots  buckets of WAYS offsets each: an entry is in the bucket of its hash. A full bucket loses
  *          its oldest entry
  *
- * Invariants:
- *  1. Each place in a slot is that of a whole entry, whose hash belongs to that bucket.
- *  2. An entry that is overwritten, removed or replaced has no slot.
- *  3. From `head` to `end` are the entries of the former round, before `head` those of this one;
- *     a walk by their lengths from 0, or from `head`, passes each. */
+ * Invariants: 1. Each offset in a slot is that of a whole entry, whose hash belongs to that bucket.
+ * 2. An entry that is overwritten, removed or replaced has no slot. 3. From `head` to `end` are the
+ * entries of the previous round, before `head` those of this one;
+ *     a scan by their lengths from 0, or from `head`, visits each. */
 #include "lib/base/recall.h"
 
 #include <stdlib.h>
@@ -53,7 +52,7 @@ void recall_free(struct recall *c) {
   recall_init(c, c->size);
 }
 
-/* Its memory is the kernel's zeros until it is written: a small use of it stays small. */
+/* Anonymous pages, which take no memory until written: little use needs little memory. */
 static bool ready(struct recall *c) {
   if (c->ring) return true;
   c->ring = calloc(1, c->size);
@@ -67,7 +66,7 @@ static uint32_t *bucket_of(const struct recall *c, uint32_t hash) {
   return c->slots + (hash & (c->buckets - 1)) * WAYS;
 }
 
-/* A slot has the place in units of ALIGN, plus 1. */
+/* A slot holds the offset in units of ALIGN, plus 1. */
 static uint32_t slot_of(size_t at) { return (uint32_t)(at / ALIGN + 1); }
 
 static size_t place_of(uint32_t slot) { return ((size_t)slot - 1) * ALIGN; }
@@ -88,13 +87,13 @@ static uint32_t *find(const struct recall *c, struct slice key, uint32_t hash) {
   return NULL;
 }
 
-/* Whether the ring comes to the place within half a round. */
+/* True if the ring reaches the offset within half a round. */
 static bool is_old(const struct recall *c, size_t at) {
   size_t ahead = at >= c->head ? at - c->head : at + c->size - c->head;
   return ahead < c->size / 2;
 }
 
-/* How old the entry of a slot is, the higher the older. */
+/* The age of a slot's entry; a higher value is older. */
 static size_t age_of(const struct recall *c, uint32_t slot) {
   size_t at = place_of(slot);
   return c->head > at ? c->head - at : c->head + c->size - at;
@@ -111,7 +110,7 @@ static uint32_t *slot_for(struct recall *c, uint32_t hash) {
 
 /* Makes `n` octets free at the head. */
 static void make_room(struct recall *c, size_t n) {
-  if (c->head + n > c->size) { /* what is left of this round stays empty */
+  if (c->head + n > c->size) { /* the rest of this round stays empty */
     for (size_t at = c->head; at < c->end; at += entry_size(entry_at(c, at))) forget_place(c, at);
     c->end = c->head;
     c->head = 0;
@@ -122,7 +121,8 @@ static void make_room(struct recall *c, size_t n) {
     forget_place(c, at);
     at += size;
   }
-  /* the walk goes on behind what was overwritten in part: an entry without key fills the gap */
+  /* the rest of a partly overwritten entry becomes an entry without a key, so that scans can
+   * continue after it */
   size_t gap = at > c->head + n ? at - c->head - n : 0;
   if (gap >= ALIGN) {
     struct entry *filler = entry_at(c, c->head + n);

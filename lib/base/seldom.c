@@ -4,7 +4,8 @@
  * was set back cannot suppress a cause for more than SELDOM_EVERY_MS. */
 #include "lib/base/seldom.h"
 
-/* The cause's own place, else one that is free or was quiet for a minute, else the shared one. */
+/* The cause's own place, else a free one or one that was quiet for a minute, else the shared
+ * one. */
 static struct seldom_cause *place_of(struct seldom *s, uint64_t cause, uint64_t now_ms) {
   struct seldom_cause *quiet = &s->causes[SELDOM_CAUSES];
   for (int i = 0; i < SELDOM_CAUSES; i++) {
@@ -19,7 +20,7 @@ static struct seldom_cause *place_of(struct seldom *s, uint64_t cause, uint64_t 
 bool seldom_due(struct seldom *s, uint64_t cause, uint64_t now_ms, uint64_t *ret_count) {
   struct seldom_cause *c = place_of(s, cause, now_ms);
   c->count++;
-  /* else the clock was set back */
+  /* otherwise the clock was set back */
   if (now_ms < c->due_ms && c->due_ms - now_ms <= SELDOM_EVERY_MS) return false;
   c->due_ms = now_ms + SELDOM_EVERY_MS;
   *ret_count = c->count;

@@ -20,7 +20,7 @@ struct seldom {
   } causes[SELDOM_CAUSES + 1]; /* the last slot is shared by all causes that found none */
 };
 
-/* Counts an event. True: a line is due, and is to say that it happened `*ret_count` times. */
+/* Counts an event. True: a line is due, reporting that it happened `*ret_count` times. */
 bool seldom_due(struct seldom *s, uint64_t cause, uint64_t now_ms, uint64_t *ret_count);
 
 #endif

@@ -4,7 +4,8 @@
  * surrogate. */
 #include "lib/base/utf8.h"
 
-/* By first octet: how many follow, and the bounds of the one behind it, which exclude the rest. */
+/* By first octet: the number of octets that follow, and the bounds of the second, which exclude all
+ * other invalid forms. */
 static const struct lead {
   uint8_t from, to, follow, least, most;
 } leads[] = {

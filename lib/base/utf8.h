@@ -9,9 +9,10 @@
  * `*ret` is its code point. */
 size_t utf8_first(struct slice s, uint32_t *ret);
 bool utf8_is_valid(struct slice s);
-/* A character that may stand in a line for people as it is. Not so: controls, line separators, what
- * changes the direction of the text around it or is invisible (format characters, fillers), and
- * code points without a meaning of their own (private use, noncharacters). */
+/* True for a character that may be displayed to people as it is. False for controls, line
+ * separators, characters that change the direction of surrounding text or are invisible (format
+ * characters, fillers), and code points without a meaning of their own (private use,
+ * noncharacters). */
 bool utf8_is_shown(uint32_t point);
 
 #endif

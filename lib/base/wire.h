@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* How values are encoded between processes: fixed-width integers in network order, octet strings
- * with a 32-bit length in front. Encoding is a series of wire_put_* into a buf; decoding is a
- * series of wire_get_* from a cursor whose first error sticks: later gets return zero values, and
- * the caller checks once, with wire_done(). Nothing is trusted: each length is checked against what
- * is left. */
+/* The encoding of values between processes: fixed-width integers in network order, octet strings
+ * preceded by a 32-bit length. Encoding is a series of wire_put_* into a buf; decoding is a series
+ * of wire_get_* from a cursor with a sticky error: later gets return zero values, and the caller
+ * checks once, with wire_done(). Nothing is trusted: each length is checked against what is
+ * left. */
 #ifndef QASID_BASE_WIRE_H
 #define QASID_BASE_WIRE_H
 

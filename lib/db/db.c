@@ -24,8 +24,8 @@ static void configure(void) {
   sqlite3_config(SQLITE_CONFIG_URI, 0);
   sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1); /* statement journals stay in memory */
   sqlite3_config(SQLITE_CONFIG_MMAP_SIZE, (sqlite3_int64)0, (sqlite3_int64)0);
-  /* pages and small blocks one by one, as they are needed: a connection that reads seldom would
-   * keep 130 KB of them */
+  /* pages and small blocks one by one, as needed: preallocated, each connection would keep 130 KB
+   * that it rarely uses */
   sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
   sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
   sqlite3_initialize();
@@ -83,8 +83,8 @@ void db_words(sqlite3 *h, int rc, char *to, size_t n) {
   snprintf(to, n, "%s (%d)%s", said, rc, why);
 }
 
-/* Once the disk has failed, SQLite meets refusals in places where it takes them for something else,
- * such as a table that is not there. */
+/* After a disk failure SQLite meets refusals in places where it takes them for something else, such
+ * as a missing table. */
 static int true_cause(struct db *db, int rc) {
   enum db_result r = db_translate(rc);
   if (r == DB_OK || r == DB_ROW || r == DB_IOERR) return rc;
@@ -164,7 +164,7 @@ static enum db_result use_wal(struct db *db) {
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* Only what is not there yet can be made with a map of its pages. */
+/* The map of pages can be enabled only before the database is created. */
 static enum db_result keep_map(struct db *db) {
   struct db_stmt *s = db_prepare(db, "PRAGMA page_count");
   enum db_result r = db_step(s);
@@ -174,8 +174,9 @@ static enum db_result keep_map(struct db *db) {
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* Above what moves the log home under load, so that only what a burst left is given back: with the
- * first commit of the log's next round, and the file need not grow anew in every round. */
+/* More than the size at which a loaded server checkpoints, so that only the excess of a burst is
+ * returned, with the first commit of the log's next round, and the file need not grow again in
+ * every round. */
 enum { LOG_KEPT = 48 * 1024 * 1024 };
 
 /* secure_delete=FAST: a deleted message's octets are overwritten where that needs no extra page
@@ -195,7 +196,7 @@ static enum db_result set_up(struct db *db, const struct db_options *o) {
   if (r == DB_OK && !o->read_only) r = keep_map(db);
   if (r == DB_OK && !o->read_only) r = use_wal(db);
   sqlite3_wal_hook(db->h, after_commit, db); /* also ends SQLite's own checkpoints */
-  /* The first look into the file: finds what is not a database, and recovers the log. */
+  /* The first access to the file: detects what is not a database, and recovers the log. */
   if (r == DB_OK) r = db_exec(db, "SELECT count(*) FROM sqlite_schema");
   return r;
 }
@@ -239,7 +240,7 @@ int64_t db_changes(struct db *db) { return sqlite3_changes64(db->h); }
 
 /* -- transactions -- */
 
-/* Without memory even this may fail: then the next begin tries once more. */
+/* Without memory even this may fail: then the next begin tries again. */
 static enum db_result end(struct db *db) {
   if (db->dead || sqlite3_get_autocommit(db->h)) return DB_OK;
   return db_run(db_prepare(db, "ROLLBACK"));

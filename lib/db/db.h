@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* A database on a `struct disk`. Implemented with SQLite, whose types appear only in lib/db.
  *
- * A database made here keeps a map of its pages (auto_vacuum=INCREMENTAL), so that db_shrink() can
- * give its free ones back; one that an earlier version made has none until db_compact().
+ * A database created here keeps a map of its pages (auto_vacuum=INCREMENTAL), so that db_shrink()
+ * can return its free ones; one created by an earlier version has no map until db_compact().
  *
  * One process opens a database, with any number of connections, one per thread. Journal mode WAL,
  * synchronous=FULL: a commit that returned DB_OK is durable. The VFS is ours (vfs.c): it runs on
@@ -43,11 +43,10 @@ struct db_options {
   unsigned page_size; /* octets, when the database is made; 0: 4096 */
   unsigned cache_kib; /* page cache of this connection */
   bool read_only;
-  unsigned
-      log_kept; /* octets of the log's file that are kept when its next round begins; 0: 48 MB */
+  unsigned log_kept; /* octets of the log's file to keep when its next round begins; 0: 48 MB */
 };
 
-/* Opens (and makes, unless read_only) the database file `name` on `disk`. All connections of one
+/* Opens (and unless read_only creates) the database file `name` on `disk`. All connections of one
  * process must be opened on the same `struct disk`. *ret is set on success only. */
 enum db_result db_open(struct disk *disk, const char *name, const struct db_options *options,
                        struct db **ret);
@@ -107,8 +106,8 @@ enum db_result db_blob_read(struct db *db, const char *table, const char *column
  * from any thread's connection. `all`: wait (some seconds, then DB_BUSY) for readers, and empty the
  * file. */
 enum db_result db_checkpoint(struct db *db, bool all);
-/* Empties the log's file when everything in it is in the database and nobody reads from it; DB_BUSY
- * otherwise, without waiting. */
+/* Truncates the log's file to zero if all of it is in the database and nobody reads from it;
+ * DB_BUSY otherwise, without waiting. */
 enum db_result db_cut_log(struct db *db);
 /* Pages in the write-ahead log not known to be in the database, as of this connection's last commit
  * or checkpoint. */
@@ -116,36 +115,36 @@ unsigned db_wal_pages(struct db *db);
 
 struct db_space {
   uint64_t page;        /* octets */
-  uint64_t pages, free; /* in the database, and those of them that hold nothing */
+  uint64_t pages, free; /* in the database, and the free ones among them */
   uint64_t log;         /* octets of the log's file */
-  bool shrinks;         /* db_shrink() can do something: it has a map of its pages */
+  bool shrinks;         /* db_shrink() works: the database has a map of its pages */
 };
 /* As of the last commit. */
 enum db_result db_space(struct db *db, struct db_space *ret);
-/* Moves used pages from the end of the database into free ones and cuts off up to `pages`, as a
- * transaction of its own. The file gets shorter when the log is moved home after that. */
+/* Moves used pages from the end of the database into free ones and cuts off up to `pages`, in a
+ * transaction of its own. The file gets shorter at the next checkpoint. */
 enum db_result db_shrink(struct db *db, unsigned pages);
-/* What db_give_back() knows of a database that it is called for in quiet times. */
+/* The state that db_give_back() keeps for a database. */
 struct db_giving {
-  bool unknown;   /* there may be space to give back: set by the owner with each commit */
-  bool shrinking; /* the database is, step by step */
+  bool unknown;   /* there may be space to return: the owner sets it with each commit */
+  bool shrinking; /* the database is being shrunk, step by step */
   unsigned least; /* free pages that are always kept: DB_GIVE_LEAST, or fewer in tests */
 };
 enum { DB_GIVE_LEAST = 256 };
-/* A step of giving space back to the file system, or the finding that there is nothing to be given,
- * which clears `unknown`. Outside a transaction. */
+/* Called when idle: takes one step of returning space to the file system, or finds that there is
+ * none to return, which clears `unknown`. Outside a transaction. */
 enum db_result db_give_back(struct db *db, struct db_giving *g);
-/* Who looks on at work that takes long: `advances` is called each time that it got further, from
- * under db_compact(), and may use no database. NULL: nobody. */
+/* The observer of a long operation: `advances` is called each time that progress was made, from
+ * within db_compact(), and may use no database. NULL: none. */
 struct db_watch {
   void (*advances)(void *arg);
   void *arg;
 };
 /* Rewrites the database `name`, which nobody may have open, without free pages, with a map of its
  * pages, in pages of options->page_size: into `copy` beside it, which is synced and renamed. That
- * needs as much space on the disk as is in use. Whatever happens, `name` is the old file or the
- * new one, whole; a `copy` that is left behind is removed by the next call. `watch` and
- * `err` may be NULL; `err` gets a sentence when the result is not DB_OK. */
+ * needs as much space on the disk as is in use. Whatever happens, `name` is either the old file or
+ * the new one, complete; a leftover `copy` is removed by the next call. `watch` and `err` may be
+ * NULL; `err` gets a sentence when the result is not DB_OK. */
 enum db_result db_compact(struct disk *disk, const char *name, const char *copy,
                           const struct db_options *options, const struct db_watch *watch,
                           struct buf *err);

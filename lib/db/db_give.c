@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: ISC */
-/* Space is given back to the file system when the owner of a database has been quiet for a moment
- * (docs/design/space.md): pages that hold nothing are cut off the database, and the log's file is
- * emptied. Each call is one small step: a transaction of at most SHRUNK_A_TURN pages, a checkpoint,
- * or the cut of the log.
+/* Returns space to the file system when the owner of a database has been idle for a moment
+ * (docs/design/space.md): free pages are cut off the database, and the log's file is truncated.
+ * Each call is one small step: a transaction of at most SHRUNK_A_TURN pages, a checkpoint, or the
+ * truncation of the log.
  *
- *   much is free --shrink, again and again--> little is free --checkpoint--> the file is short
- *     --cut--> the log is empty: `unknown` is cleared until the next commit
+ *   many pages free --shrink, again and again--> few are free --checkpoint--> the file is short
+ *     --truncate--> the log is empty: `unknown` is cleared until the next commit
  *
- * Some free pages are kept for what comes next: an eighth of the database; and nothing is done
- * before it is a quarter, so that a database that loses and takes as much does not move its pages
- * about. */
+ * An eighth of the database is kept free for what comes next; and nothing is done before a quarter
+ * is free, so that a database that gains and loses equally does not move its pages about. */
 #include "lib/db/db.h"
 
 enum {
-  SHRUNK_A_TURN = 64, /* pages, of which each costs some ten microseconds */
-  /* SQLite finds the page to be cut off by a search of the list of free ones: with more of them a
-   * step has fewer pages. */
+  SHRUNK_A_TURN = 64, /* pages, at some ten microseconds each */
+  /* SQLite finds the page to be cut off by searching the list of free ones: the longer the list,
+   * the fewer pages a step cuts off. */
   SEARCH_A_TURN = 1024 * 1024,
-  /* Octets of the log's file: twice what moves it home when idle. Writing into a file that is
-   * there costs a sync less work than making it longer, so a database whose changes come one by one
-   * keeps it. */
+  /* Octets of the log's file: twice the size at which an idle owner checkpoints. Overwriting an
+   * existing file costs a sync less work than extending it, so a database whose changes come one by
+   * one keeps it. */
   LOG_KEPT = 8 * 1024 * 1024,
 };
 
@@ -28,7 +27,7 @@ static unsigned step_of(uint64_t free) {
   return pages < 1 ? 1 : pages > SHRUNK_A_TURN ? SHRUNK_A_TURN : (unsigned)pages;
 }
 
-/* Free pages above what is kept; 0: few enough are. */
+/* Free pages above the number to keep; 0: no more than that are free. */
 static uint64_t too_many(const struct db_giving *g, const struct db_space *s) {
   uint64_t begin = s->pages / 4, keep = s->pages / 8;
   if (begin < g->least) begin = g->least;

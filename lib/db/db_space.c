@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-/* The space that a database takes: how much, and how it is given back.
+/* The space that a database takes, and returning it.
  *
- * db_shrink() and db_cut_log() are small steps beside everything else. db_compact() has the
- * database to itself:
+ * db_shrink() and db_cut_log() are small steps beside other work. db_compact() has the database to
+ * itself:
  *
- *   old file, log --log moved home and removed--> old file alone, folder synced
+ *   old file, log --log checkpointed and removed--> old file alone, folder synced
  *     --copy, sync--> old file, copy --rename, folder synced--> new file
  *
- *  1. There is neither log nor journal, and that is durable, before the copy gets the old file's
- *     name: nothing that belongs to the old database is ever applied to the new one. (SQLite writes
- *     a copy in pages of another size only of a database without a log.)
- *  2. The old file stays open, and with it locked, until its name belongs to the new one. Then
- *     nothing is done by that connection any more (VFS_CONTROL_RETIRE): the names of log and
- *     journal belong to the new database too. */
+ *  1. There is neither log nor journal, durably, before the copy gets the old file's name: nothing
+ *     that belongs to the old database is ever applied to the new one. (SQLite writes a copy with
+ *     another page size only of a database without a log.)
+ *  2. The old file stays open, and with it locked, until its name belongs to the new one. After
+ *     that, the connection does nothing any more (VFS_CONTROL_RETIRE): the names of log and journal
+ *     belong to the new database too. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -46,7 +46,7 @@ enum db_result db_space(struct db *db, struct db_space *ret) {
   return r;
 }
 
-/* Each row is a page less. */
+/* Each row returned means one page less. */
 static enum db_result cut_pages(struct db *db, unsigned pages) {
   struct db_stmt *s = db_prepare(db, "PRAGMA incremental_vacuum");
   enum db_result r = DB_ROW;
@@ -117,7 +117,8 @@ static enum db_result leave_log(struct compacting *c) {
   return left ? sync_folder(c) : DB_BUSY;
 }
 
-/* Under the copying statement, after each so many steps of it, of which a row takes some five. */
+/* Called from within the copying statement, each time it has made so many steps; a row takes about
+ * five. */
 enum { STEPS_A_REPORT = 100 };
 
 static int on_steps(void *arg) {

@@ -27,8 +27,7 @@ enum {
   /* sqlite3_file_control: SQLITE_IOERR when the database must not be used any more, else SQLITE_OK.
    */
   VFS_CONTROL_USABLE = 0x716d,
-  /* It must not be used any more: from now on nothing is done to its files, not at the close
-   * either. */
+  /* The connection is retired: it does nothing to its files any more, not even when closed. */
   VFS_CONTROL_RETIRE,
 };
 

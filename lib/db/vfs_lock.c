@@ -119,7 +119,7 @@ static int shm_take(struct vfs_node *n, struct vfs_file *f, int at, int count, b
   return SQLITE_OK;
 }
 
-/* With mu held. Lets go of those of the slots that it has, however it has them. */
+/* With mu held. Releases those of the slots that the connection holds, shared or exclusive. */
 static void shm_drop(struct vfs_node *n, struct vfs_file *f, int at, int count) {
   for (int i = at; i < at + count; i++) {
     uint16_t bit = (uint16_t)(1u << i);

@@ -83,7 +83,7 @@ static uint32_t scale(uint32_t chance, uint64_t end) { return (uint32_t)(chance 
 
 /* RFC 2782: those of weight 0 stand first, a number from 0 to the sum of weights is drawn, the
  * first whose running sum reaches it is next: so a host of weight 0 has a very small chance beside
- * others. Where no weights are, as with MX, each has the same. */
+ * others. Without weights, as with MX, each has the same chance. */
 static size_t draw(const struct dns_host *hosts, size_t n, uint32_t chance) {
   uint32_t sum = 0, running = 0;
   for (size_t i = 0; i < n; i++) sum += hosts[i].weight;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Questions. States of one: NEW → MAIN (all but ADDRESS: its records are asked for) → HOSTS (the
- * addresses of its hosts, some at a time) → answered. Every step is taken by turn() at the end of a
- * turn of the loop, so that no callback of libunbound calls back into it, and no answer comes
- * before dns_ask() returned.
+/* Questions. States of one: NEW → MAIN (all but ADDRESS: its own records are queried) → HOSTS (the
+ * addresses of its hosts, some at a time) → answered. turn() makes every step, at the end of a turn
+ * of the loop, so that no callback of libunbound calls back into it, and no answer comes before
+ * dns_ask() returned.
  *
- * What libunbound is asked (a query) outlives a question that was cancelled or ran out of time: it
- * then has no owner, and its reply is dropped. */
+ * A query to libunbound outlives a question that was cancelled or ran out of time: it then has no
+ * owner, and its reply is discarded. */
 #include "lib/dns/unbound.h"
 
 #include "lib/base/sys.h"
@@ -36,7 +36,7 @@ struct dns_question {
   struct dns_answer answer;
   struct dns_found six[DNS_HOSTS_MAX], four[DNS_HOSTS_MAX];
   unsigned next_host, pending;
-  unsigned missing; /* replies that said: no such name */
+  unsigned missing; /* replies that the name does not exist */
   unsigned replies;
   bool bogus, late;
   struct loop_timer *timer;
@@ -127,7 +127,7 @@ static void answer_now(struct dns_question *q, enum dns_result result) {
   q->state = Q_ANSWERED;
 }
 
-/* What was found until now is better than nothing. */
+/* A partial result is better than none. */
 static void on_timeout(void *arg) {
   struct dns_question *q = arg;
   q->late = true;

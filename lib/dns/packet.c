@@ -13,13 +13,13 @@ enum {
   CHAIN_MAX = 16, /* CNAMEs one after another */
 };
 
-enum name_state { NAME_GOOD, NAME_ROOT, NAME_FOUL /* octets that no host has */ };
+enum name_state { NAME_GOOD, NAME_ROOT, NAME_FOUL /* octets that no host name has */ };
 
 struct dns_reader {
   struct slice all;
   size_t at;
   bool bad; /* sticks */
-  /* whose records are wanted: the name, then what CNAMEs made of it */
+  /* the name whose records are wanted: the one asked for, then the target of each CNAME */
   char owner[DNS_NAME_MAX + 1];
   unsigned answers, links;
 };
@@ -43,8 +43,8 @@ static unsigned get_u16(struct dns_reader *r) {
   return high << 8 | get_u8(r);
 }
 
-/* One label behind its length octet. A dot inside it is no end of a label: no host has one, nor a
- * space. */
+/* One label after its length octet. A dot or a space inside a label is an error: no host name has
+ * one. */
 static void put_label(struct dns_reader *r, unsigned n, struct buf *text) {
   if (buf_len(text)) buf_put_u8(text, '.');
   for (unsigned i = 0; i < n; i++) {
@@ -54,8 +54,8 @@ static void put_label(struct dns_reader *r, unsigned n, struct buf *text) {
   if (text->failed) r->bad = true;
 }
 
-/* The labels from r->at on; r->at is then behind the name where it stands, not where pointers led.
- */
+/* The labels from r->at on; afterwards r->at follows the name where it stands, not where pointers
+ * led. */
 static void get_labels(struct dns_reader *r, struct buf *text) {
   size_t behind = 0, least = r->at;
   while (!r->bad) {
@@ -83,7 +83,7 @@ static enum name_state get_name(struct dns_reader *r, char to[static DNS_NAME_MA
   return dns_name_check(buf_slice(&text), to) ? NAME_GOOD : NAME_FOUL;
 }
 
-/* Header and question. Its verdict, or FOUND: there may be records. */
+/* Header and question. Returns the result, or FOUND: there may be records. */
 static enum dns_result open_packet(struct dns_reader *r, struct slice packet, const char *name) {
   char asked[DNS_NAME_MAX + 1];
   *r = (struct dns_reader){ .all = packet };
@@ -109,7 +109,7 @@ static void follow(struct dns_reader *r, const struct record *rec) {
   r->at = behind;
 }
 
-/* The next record of that type which the question was for. */
+/* The next record of the wanted type and name. */
 static bool next_record(struct dns_reader *r, unsigned type, struct record *ret) {
   while (r->answers > 0 && !r->bad) {
     char owner[DNS_NAME_MAX + 1];
@@ -146,7 +146,8 @@ enum dns_result dns_packet_addresses(struct slice packet, const char *name, enum
   return ret->count ? DNS_FOUND : r.bad ? DNS_LATER : DNS_NONE;
 }
 
-/* In front of the first that comes later; what falls off the end was the last to try. */
+/* Inserts by priority, after equal ones; if there are too many, the last in the order of trial is
+ * dropped. */
 static void add_host(struct dns_answer *a, const struct dns_host *host) {
   size_t at = a->host_count;
   if (at == DNS_HOSTS_MAX && a->hosts[at - 1].priority <= host->priority) return;
@@ -159,7 +160,7 @@ static void add_host(struct dns_answer *a, const struct dns_host *host) {
   a->hosts[at] = *host;
 }
 
-/* RFC 2782, RFC 1035 §3.3.9. NAME_FOUL: of no use. */
+/* RFC 2782, RFC 1035 §3.3.9. NAME_FOUL: unusable. */
 static enum name_state get_host(struct dns_reader *r, const struct record *rec, enum dns_type type,
                                 struct dns_host *ret) {
   size_t behind = r->at;
@@ -172,7 +173,8 @@ static enum name_state get_host(struct dns_reader *r, const struct record *rec, 
   enum name_state state = get_name(r, ret->name);
   bool whole = !r->bad && r->at == rec->end;
   r->at = behind;
-  r->bad = false; /* the next record stands where its length says, whatever is in this one */
+  r->bad = false; /* the next record begins where this one's length says, whatever this one
+                   * contains */
   return whole && (type != DNS_TYPE_SRV || ret->port || state == NAME_ROOT) ? state : NAME_FOUL;
 }
 
@@ -195,7 +197,7 @@ enum dns_result dns_packet_hosts(struct slice packet, const char *name, enum dns
   return refused ? DNS_REFUSED : r.bad || foul ? DNS_LATER : DNS_NONE;
 }
 
-/* RFC 1035 §3.3.14: strings, each with its length in front. False: they do not end where the record
+/* RFC 1035 §3.3.14: strings, each preceded by its length. False: they do not end where the record
  * does. */
 static bool get_strings(struct slice all, const struct record *rec, struct buf *text) {
   struct slice rest = slice_first(slice_from(all, rec->at), rec->end - rec->at);

@@ -28,7 +28,7 @@ static const struct {
   const char *option, *value;
 } options[] = {
   { "use-syslog:", "no" },
-  { "do-not-query-localhost:", "no" }, /* a name server on this machine is the best there is */
+  { "do-not-query-localhost:", "no" }, /* a name server on this machine is the best choice */
   /* memory */
   { "msg-cache-size:", "128k" },
   { "msg-cache-slabs:", "1" },
@@ -44,9 +44,9 @@ static const struct {
   { "outgoing-num-tcp:", "4" },
   { "incoming-num-tcp:", "0" },
   { "num-queries-per-thread:", "1024" },
-  /* The silent name server may be the only one, and it may be silent about one domain only, whose
-   * own servers are dead: no server is ever marked as dead. (With the default that happens after
-   * two minutes of silence, and is reset after five seconds.) */
+  /* Never mark a server as dead: a silent one may be the only one, and may be silent about a single
+   * domain whose own servers are dead. (By default that happens after two minutes of silence, and
+   * is reset after five seconds.) */
   { "infra-host-ttl:", "5" },
   { "infra-keep-probing:", "yes" },
   { "cache-max-negative-ttl:", "300" },
@@ -54,7 +54,7 @@ static const struct {
   { "target-fetch-policy:", "0 0 0 0 0" },
 };
 
-/* libunbound answers by itself that nothing exists below .test; a private name server may know
+/* libunbound would itself answer that nothing exists below .test; a private name server may know
  * better. */
 static const char *const not_special[] = { "test.", "home.arpa." };
 

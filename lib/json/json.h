@@ -33,7 +33,7 @@ bool json_seconds(const struct json_value *object, const char *name, int64_t *re
 /* How many items an array has; 0 for anything else. */
 size_t json_count(const struct json_value *array);
 const struct json_value *json_item(const struct json_value *array, size_t at);
-/* The member is there and is anything but `true` or "true": false, "false", 0, null … */
+/* True if the member exists and is anything but `true` or "true": false, "false", 0, null … */
 bool json_denies(const struct json_value *object, const char *name);
 /* The value itself is a string. */
 bool json_is_text(const struct json_value *v, struct slice *ret);

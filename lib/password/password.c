@@ -188,7 +188,7 @@ enum password_result password_verify(struct slice password, struct slice hash) {
   if (!can_be_password(password)) return PASSWORD_REFUSED;
   struct slice meant = prepared(password, &room);
   enum password_result r = verify_octets(meant, hash);
-  /* Hashes of before, and of other servers, are of the octets that were typed. */
+  /* Older hashes, and those of other servers, are of the octets as typed. */
   if (r == PASSWORD_WRONG && !slice_eq(meant, password)) r = verify_octets(password, hash);
   buf_wipe(&room);
   return r;

@@ -44,8 +44,8 @@ enum password_import { IMPORT_HASH, IMPORT_CLEAR, IMPORT_UNKNOWN };
  * stored; UNKNOWN: a scheme that is not supported, or an excessive cost. */
 enum password_import password_import(struct slice field, struct slice *ret);
 
-/* For a hash that password_import() returned: libcrypt knows its setting, and its digest has the
- * length and the characters of its scheme. Cheap, no hash is computed. */
+/* For a hash that password_import() returned: true if libcrypt supports its setting, and its digest
+ * has the length and the characters of its scheme. Cheap, as no hash is computed. */
 bool password_is_whole(struct slice hash);
 
 /* A password that is easy to read out: five groups of four letters and digits, 100 bits. */

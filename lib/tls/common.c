@@ -6,9 +6,9 @@
 static const char ciphers_1_2[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
                                   "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
                                   "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-/* What Windows 7, 8.1 and Server 2012 R2 have for an RSA certificate: forward secrecy, but CBC.
- * OpenSSL holds it against Lucky Thirteen by constant time and, like all, by encrypt-then-MAC where
- * the client knows it. */
+/* For RSA certificates on Windows 7, 8.1 and Server 2012 R2: forward secrecy, but CBC. OpenSSL
+ * protects it against Lucky Thirteen by constant-time code and by encrypt-then-MAC if the client
+ * supports that. */
 static const char ciphers_older[] = ":ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:"
                                     "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:"
                                     "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:"

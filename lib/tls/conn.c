@@ -60,8 +60,8 @@ static int io_read(BIO *bio, char *p, int n) {
     c->allowance -= (size_t)got;
     return (int)got;
   }
-  /* The end of the octets is no error of OpenSSL's: it would write nothing more. outcome() sees it.
-   */
+  /* End of stream is not reported to OpenSSL as an error, because it would then refuse to write.
+   * outcome() handles it. */
   if (got == 0) c->eof = true;
   if (got == 0 || most == 0 || floods(c) || errno == EAGAIN || errno == EINTR)
     BIO_set_retry_read(bio);
@@ -165,7 +165,7 @@ static const char *refusal(const struct tls_conn *c) {
 
 bool tls_refused(const struct tls_conn *c) { return c->over && c->end == TLS_ERROR && refusal(c); }
 
-/* The stream ended inside the handshake: a port scan sends nothing at all, a client that rejects
+/* The stream ended during the handshake: a port scan sends nothing at all, a client that rejects
  * the certificate may close without an alert. */
 static const char *cut_words(const struct tls_conn *c) {
   if (c->open || !c->server) return "cut off without close_notify";
@@ -247,7 +247,7 @@ enum tls_result tls_write(struct tls_conn *c, struct slice s, size_t *ret_n) {
 enum tls_result tls_shutdown(struct tls_conn *c) {
   if (c->over) return c->end == TLS_CLOSED ? TLS_DONE : c->end;
   ERR_clear_error();
-  c->allowance = 0; /* it is only to send */
+  c->allowance = 0; /* output only: read nothing */
   int rc = SSL_in_init(c->ssl) ? 0 : SSL_shutdown(c->ssl);
   if (rc < 0) {
     enum tls_result result = outcome(c, rc);

@@ -26,8 +26,8 @@ static bool put_private(EVP_PKEY *pkey, struct buf *to) {
   return n > 0 && !to->failed;
 }
 
-/* RFC 6376 §3.6.1 as everybody reads it: a SubjectPublicKeyInfo; RFC 8463 §4.2: the octets of the
- * key alone. */
+/* RFC 6376 §3.6.1 as all verifiers read it: a SubjectPublicKeyInfo; RFC 8463 §4.2: the octets of
+ * the key alone. */
 static bool put_public(enum dkim_algorithm a, EVP_PKEY *pkey, struct buf *to) {
   unsigned char raw[32], *der = NULL;
   size_t size = sizeof raw;

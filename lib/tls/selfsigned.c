@@ -15,7 +15,7 @@
 
 enum { TEN_YEARS = 3652, COMMON_NAME_MAX = 64, SERIAL_OCTETS = 16 };
 
-/* The octets of an address in text form: 4, 16, or 0 when it is none. */
+/* The octets of an address in text form: 4, 16, or 0 if it is not an address. */
 static int address_octets(const char *name, uint8_t to[16]) {
   if (inet_pton(AF_INET, name, to) == 1) return 4;
   if (inet_pton(AF_INET6, name, to) == 1) return 16;

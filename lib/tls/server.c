@@ -19,7 +19,7 @@
 #include "lib/tls/ossl.h"
 
 enum { CHAIN_MAX = 16, TICKET_NAME = 16, TICKET_CIPHER_KEY = 32, TICKET_MAC_KEY = 32 };
-enum { CLIENT_CHAIN_OCTETS = 16 * 1024 }; /* only the first certificate of it is looked at */
+enum { CLIENT_CHAIN_OCTETS = 16 * 1024 }; /* only its first certificate is examined */
 
 struct certificate {
   X509 *x;
@@ -37,7 +37,7 @@ struct tls_server {
   struct certificate *certificates;
   size_t count;
   struct tls_names names;
-  int by_default[TLS_KEY_KINDS]; /* certificates of clients that name no known host, or -1 */
+  int by_default[TLS_KEY_KINDS]; /* certificates for clients that name no known host, or -1 */
   int any[TLS_KEY_KINDS];        /* the first of each kind, or -1 */
   EVP_CIPHER *ticket_cipher;
   uint8_t ticket_keys[TICKET_KEYS_MAX][TICKET_KEY_SIZE];
@@ -150,8 +150,8 @@ static struct slice server_name(const SSL *ssl) {
   return slice_str(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
 }
 
-/* A name that can't be a host's ("a\\") ends the handshake: it was made to break something. An
- * unknown name does not: mail servers connect under names that only DNS knows. */
+/* An invalid host name ("a\\") ends the handshake: it was made to break something. An unknown name
+ * does not: mail servers connect under names that only DNS knows. */
 static int on_server_name(SSL *ssl, int *alert, void *arg) {
   (void)arg;
   struct slice name = server_name(ssl);
@@ -187,8 +187,7 @@ static bool can_use(SSL *ssl, enum tls_key_kind kind) {
   return verifies && has_cipher_for(ssl, kind);
 }
 
-/* Adds a certificate for a client that can use none of the found ones, if there is one that it can.
- */
+/* If the client can use none of the certificates found, adds one that it can, if there is one. */
 static void add_usable(const struct tls_server *s, SSL *ssl, int found[TLS_KEY_KINDS]) {
   for (size_t kind = 0; kind < TLS_KEY_KINDS; kind++)
     if (found[kind] >= 0 && can_use(ssl, (enum tls_key_kind)kind)) return;

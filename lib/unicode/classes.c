@@ -29,7 +29,7 @@ static bool has_category(uint32_t c, const uc_general_category_t *all, size_t co
 
 /* --- PRECIS --- */
 
-/* RFC 8264 §9.17: the character is another one under NFKC. */
+/* RFC 8264 §9.17: NFKC changes the character. */
 static bool has_compat(uint32_t c) {
   uint32_t room[32], *r;
   size_t n = COUNT_OF(room);
@@ -155,7 +155,8 @@ bool bidi_ok(const uint32_t *s, size_t n) {
   if (!any_bidi(s, n, rtl, COUNT_OF(rtl))) return true;
   size_t end = n;
   while (end > 1 && uc_bidi_class(s[end - 1]) == UC_BIDI_NSM) end--;
-  /* It has one, so it must be from right to left as a whole: rules 1, 2, 3 and 4. */
+  /* There is a right-to-left character, so the whole must satisfy rules 1, 2, 3 and 4 for such
+   * strings. */
   return is_bidi(s[0], rtl, 2) && only_bidi(s, n, in_rtl, COUNT_OF(in_rtl)) &&
          is_bidi(s[end - 1], end_of_rtl, COUNT_OF(end_of_rtl)) &&
          !(any_bidi(s, n, en, 1) && any_bidi(s, n, an, 1));

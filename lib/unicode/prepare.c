@@ -53,8 +53,7 @@ static void put_point(struct buf *out, uint32_t c) {
   for (int i = follow - 1; i >= 0; i--) buf_put_u8(out, (uint8_t)(0x80 | (c >> (6 * i) & 0x3f)));
 }
 
-/* All of it or nothing; in one piece of memory, so that growing leaves no copy of a password
- * behind. */
+/* All or nothing; in one allocation, so that growing leaves no copy of a password behind. */
 static bool put_points(struct buf *out, const struct points *p) {
   struct buf text;
   buf_init(&text, 4 * PREPARE_MAX);
@@ -70,7 +69,7 @@ static bool put_points(struct buf *out, const struct points *p) {
   return fits && !out->failed;
 }
 
-/* What a library function made of it, in place of it. */
+/* Replaces the text by a library function's result. */
 static bool replace(struct points *p, uint32_t *made, size_t n) {
   bool ok = made && n <= PREPARE_MAX;
   if (ok && n) memmove(p->at, made, n * sizeof *made);
@@ -148,8 +147,8 @@ bool prepare_name(struct slice name, struct buf *out) {
   return ok;
 }
 
-/* `least`: PRECIS_VALID for the IdentifierClass, PRECIS_FREE for the FreeformClass. *ret: the first
- * one that is not. */
+/* `most`: the highest class allowed: PRECIS_VALID for the IdentifierClass, PRECIS_FREE for the
+ * FreeformClass. *ret: the first character outside it. */
 static bool is_of_class(const struct points *p, enum precis most, uint32_t *ret) {
   for (size_t i = 0; i < p->n; i++) {
     enum precis c = precis_of(p->at[i]);
