@@ -21,30 +21,38 @@ struct slice admin_lower(struct admin_job *a, struct slice s) {
 
 static enum db_result is_kept(struct store_engine *e, struct slice text, bool *ret) {
   struct db_stmt *s = db_prepare(e->db, "SELECT 1 FROM address x JOIN domain d ON d.id = x.domain"
-                                        " WHERE d.name = substr(?1, instr(?1, '@') + 1)"
-                                        " AND x.local = substr(?1, 1, instr(?1, '@') - 1)"
+                                        " WHERE d.name = ?3 AND x.local = ?2"
                                         " UNION ALL SELECT 1 FROM account WHERE name = ?1 LIMIT 1");
   int64_t n;
+  struct slice domain = text, local = slice_split(&domain, '@');
   db_bind_text(s, 1, text);
+  db_bind_text(s, 2, local);
+  db_bind_text(s, 3, domain);
   enum db_result r = admin_one_number(s, &n);
   *ret = n == 1;
   return r;
 }
 
-/* One of before that is the same by now. *ret is not changed where there is none. */
+/* One of before that is the same by now: an address, or the name of an account that has none any
+ * more (its deletion was not finished). *ret is not changed where there is none. */
 static enum db_result find_odd(struct store_engine *e, struct admin_job *a, struct slice text,
                                struct slice *ret) {
-  struct db_stmt *s = db_prepare(
-      e->db, "SELECT x.local || '@' || d.name FROM address x JOIN domain d ON d.id = x.domain"
-             " WHERE x.local GLOB '*[^ -~]*'"
-             " UNION SELECT name FROM account WHERE name GLOB '*[^ -~]*'");
-  enum db_result r;
+  static const char *const kept[] = {
+    "SELECT x.local || '@' || d.name FROM address x JOIN domain d ON d.id = x.domain"
+    " WHERE x.prep IS NOT NULL ORDER BY 1",
+    "SELECT name FROM account ORDER BY name",
+  };
+  enum db_result r = DB_OK;
   bool found = false;
-  while (!found && (r = db_step(s)) == DB_ROW) {
-    found = dir_is_same(db_bytes(s, 0), text);
-    if (found) *ret = admin_copy(a, db_bytes(s, 0));
+  for (size_t i = 0; r == DB_OK && !found && i < sizeof kept / sizeof *kept; i++) {
+    struct db_stmt *s = db_prepare(e->db, kept[i]);
+    while (!found && (r = db_step(s)) == DB_ROW) {
+      struct slice one = db_bytes(s, 0);
+      found = !prepare_is_ascii(one) && dir_is_same(one, text);
+      if (found) *ret = admin_copy(a, one);
+    }
+    db_reset(s);
   }
-  db_reset(s);
   return found ? DB_OK : r;
 }
 
@@ -161,7 +169,8 @@ static bool nothing_leads_into(struct store_engine *e, struct admin_job *a, stru
                                enum db_result *r) {
   struct db_stmt *s = db_prepare(
       e->db, "SELECT t.local || '@' || d.name, t.target FROM target t JOIN domain d"
-             " ON d.id = t.domain WHERE substr(t.target, instr(t.target, '@') + 1) = ? LIMIT 1");
+             " ON d.id = t.domain WHERE substr(t.target, length(t.target) - length(?1)) = '@' || ?1"
+             " LIMIT 1");
   db_bind_text(s, 1, domain);
   *r = db_step(s);
   if (*r == DB_ROW)

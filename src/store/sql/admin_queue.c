@@ -245,7 +245,7 @@ static struct slice held_selectors(struct admin_job *a, struct slice account, st
   "CASE q.account WHEN 0 THEN (SELECT l.came FROM recipient r JOIN letter l ON l.body = r.body"  \
   " WHERE r.state = 1 AND r.expires <> -1 AND l.account = 0 AND (r.held_by <> 0) = (q.kind = 2)" \
   " ORDER BY r.id LIMIT 1) ELSE (SELECT l.came FROM letter l WHERE l.account = q.account"        \
-  " AND iif(q.kind = 1, l.held, l.limited) > 0 ORDER BY l.body LIMIT 1) END"
+  " AND CASE q.kind WHEN 1 THEN l.held ELSE l.limited END > 0 ORDER BY l.body LIMIT 1) END"
 
 /* A row for each account and reason, the most first. */
 enum db_result verb_status_held(struct store_engine *e, struct admin_job *a) {

@@ -145,36 +145,35 @@ enum stage {
 };
 
 /* The rows of a state and a destination. */
-#define DUE_OF(state)                                                   \
-  QUEUE_BEYOND("SELECT id, due, id FROM recipient WHERE state = " state \
-               " AND destination = ?3 AND ",                            \
-               "due", "id", " AND id <= ?4")                            \
+#define DUE_OF(state)                                                           \
+  QUEUE_BEYOND("SELECT id, due, id AS last FROM recipient WHERE state = " state \
+               " AND destination = ?3 AND ",                                    \
+               "due", "id", " AND id <= ?4")                                    \
   " LIMIT 5000"
+
+/* A letter's recipients, of letters that are found by a column of theirs. */
+#define LETTERS_BY(column)                                                            \
+  "SELECT r.id, l.body, r.id FROM letter l JOIN recipient r ON r.body = l.body WHERE" \
+  " l." column " = ?3 AND l.body >= ?1 AND (l.body > ?1 OR r.id > ?2) AND r.id <= ?4" \
+  " ORDER BY l.body, r.id LIMIT 5000"
+
+/* Recipients in the order of their rows; the second number of the cursor has no use. */
+#define ROWS_WHERE(filter)                                                    \
+  "SELECT id, id, 0 FROM recipient WHERE " filter " AND id > ?1 AND id <= ?4" \
+  " AND CAST(?2 AS BIGINT) IS NOT NULL ORDER BY id LIMIT 5000"
+#define NO_VALUE "CAST(?3 AS TEXT) IS NULL"
 
 /* ?1 ?2: the cursor; ?3: the value; ?4: the last row. Columns: row, the new cursor. */
 static const char *const gathers[STAGES] = {
-  [BY_ALL] = "SELECT id, id, 0 FROM recipient WHERE id > ?1 AND id <= ?4 AND ?3 IS NULL AND ?2 IS "
-             "NOT NULL ORDER BY id LIMIT 5000",
-  [BY_ID] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = l.body "
-            "WHERE l.name = ?3 AND l.body >= ?1"
-            " AND (l.body > ?1 OR r.id > ?2) AND r.id <= ?4 ORDER BY l.body, r.id LIMIT 5000",
-  [BY_TO] = "SELECT id, id, 0 FROM recipient WHERE address = ?3 AND id > ?1 AND id <= ?4 AND ?2 IS "
-            "NOT NULL ORDER BY id LIMIT 5000",
-  [BY_FROM] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = l.body "
-              "WHERE l.return_path = ?3"
-              " AND l.body >= ?1 AND (l.body > ?1 OR r.id > ?2) AND r.id <= ?4 ORDER BY l.body, "
-              "r.id LIMIT 5000",
-  [BY_CLASS] = "SELECT id, id, 0 FROM recipient WHERE class = ?3 AND id > ?1 AND id <= ?4 AND ?2 "
-               "IS NOT NULL ORDER BY id LIMIT 5000",
-  [BY_HELD] = "SELECT id, id, 0 FROM recipient WHERE state = 1 AND id > ?1 AND id <= ?4 AND ?3 IS "
-              "NULL AND ?2 IS NOT NULL"
-              " ORDER BY id LIMIT 5000",
+  [BY_ALL] = ROWS_WHERE(NO_VALUE),
+  [BY_ID] = LETTERS_BY("name"),
+  [BY_TO] = ROWS_WHERE("address = ?3"),
+  [BY_FROM] = LETTERS_BY("return_path"),
+  [BY_CLASS] = ROWS_WHERE("class = ?3"),
+  [BY_HELD] = ROWS_WHERE("state = 1 AND " NO_VALUE),
   [BY_DUE] = DUE_OF("0"),
   [BY_HELD_TO] = DUE_OF("1"),
-  [BY_ACCOUNT] = "SELECT r.id, l.body, r.id FROM letter l CROSS JOIN recipient r ON r.body = "
-                 "l.body WHERE l.account = ?3"
-                 " AND l.body >= ?1 AND (l.body > ?1 OR r.id > ?2) AND r.id <= ?4 ORDER BY l.body, "
-                 "r.id LIMIT 5000",
+  [BY_ACCOUNT] = LETTERS_BY("account"),
 };
 
 static void use(struct selection *x, enum stage s) { x->stages[x->stage_count++] = (uint8_t)s; }

@@ -107,7 +107,8 @@ static enum db_result fail_one(struct store_engine *e, struct admin_job *a,
 static enum db_result drop_one(struct store_engine *e, struct admin_job *a,
                                const struct selected *c, bool *ret_changed) {
   enum db_result r =
-      run_on(e, "DELETE FROM recipient WHERE id = ?1 AND ?2 IS NOT NULL", c->row, 0, ret_changed);
+      run_on(e, "DELETE FROM recipient WHERE id = ?1 AND CAST(?2 AS BIGINT) IS NOT NULL", c->row, 0,
+             ret_changed);
   if (r == DB_OK) r = count(e, c, QUEUE_KINDS, *ret_changed);
   if (r == DB_OK) r = note(e, a, c, ATTEMPT_DROPPED, *ret_changed);
   return r == DB_OK ? queue_end_letter(e, (uint64_t)c->body) : r;

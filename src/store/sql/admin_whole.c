@@ -37,14 +37,16 @@ enum db_result verb_status(struct store_engine *e, struct admin_job *a) {
   return put_space(e, a);
 }
 
+#define MOST "coalesce(a.quota, ?1)"
+
 /* Mailboxes that are filled to nine tenths of their quota, the fullest first. */
 enum db_result verb_status_mailboxes(struct store_engine *e, struct admin_job *a) {
-  struct db_stmt *s = db_prepare(
-      e->db,
-      "SELECT a.name, sum(f.messages), sum(f.octets) AS used, coalesce(a.quota, ?1) AS most FROM "
-      "account a"
-      " JOIN folder f ON f.account = a.id GROUP BY a.id HAVING most > 0 AND used >= most / 10 * 9"
-      " ORDER BY used * 1.0 / most DESC, a.name LIMIT 1000");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT a.name, sum(f.messages), sum(f.octets), " MOST " FROM "
+                        "account a"
+                        " JOIN folder f ON f.account = a.id GROUP BY a.id HAVING " MOST
+                        " > 0 AND sum(f.octets) >= " MOST " / 10 * 9"
+                        " ORDER BY sum(f.octets) * 1.0 / " MOST " DESC, a.name LIMIT 1000");
   enum db_result r;
   db_bind_int(s, 1, (int64_t)a->quota);
   admin_columns(a, "address messages octets quota percent");

@@ -131,8 +131,9 @@ static enum db_result exists(struct db *db, const char *sql, int64_t folder, int
 /* What POP3 did with it, and where it is now. */
 static enum db_result follow(struct why *w, struct slice name, struct slice who, int64_t folder,
                              int64_t uid) {
-  struct db_stmt *s = db_prepare(w->history, "SELECT at, kind FROM event WHERE folder = ? AND uid "
-                                             "= ? AND kind >= 4 ORDER BY id LIMIT 200");
+  struct db_stmt *s =
+      db_prepare(w->history, "SELECT at, kind FROM event WHERE folder = ?"
+                             " AND folder <> 0 AND uid = ? AND kind >= 4 ORDER BY id LIMIT 200");
   enum db_result r;
   bool there, kept = false;
   char number[40];
@@ -193,7 +194,7 @@ static enum db_result attempts_of(struct why *w, struct slice name) {
   struct db_stmt *s = db_prepare(
       w->e->db,
       "SELECT at, address, what, stage, code, reply, host, ip, tls FROM (SELECT * FROM attempt"
-      " WHERE name = ? ORDER BY id DESC LIMIT 200) ORDER BY id");
+      " WHERE name = ? ORDER BY id DESC LIMIT 200) part ORDER BY id");
   enum db_result r;
   char text[800], where[400];
   db_bind_text(s, 1, name);
@@ -221,7 +222,7 @@ static enum db_result waiting_of(struct why *w, struct slice name) {
       "SELECT r.id, r.address, r.destination, r.state, r.due, coalesce(r.class, ''), r.held_by, "
       "r.expires "
       "FROM letter l"
-      " CROSS JOIN recipient r ON r.body = l.body WHERE l.name = ? ORDER BY r.id LIMIT 200");
+      " JOIN recipient r ON r.body = l.body WHERE l.name = ? ORDER BY r.id LIMIT 200");
   enum db_result r;
   char text[200];
   db_bind_text(s, 1, name);

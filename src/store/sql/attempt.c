@@ -51,8 +51,9 @@ enum db_result attempt_last(struct store_engine *e, struct arena *a, uint64_t ro
                             struct slice name, struct slice address, struct attempt_last *ret) {
   *ret = (struct attempt_last){ 0 };
   struct db_stmt *s = db_prepare(
-      e->db, "SELECT code, reply, host, at, enhanced FROM (SELECT * FROM attempt WHERE name = ?"
-             " ORDER BY id DESC LIMIT 200) WHERE address = ? AND what = ? AND stage <> ? LIMIT 1");
+      e->db,
+      "SELECT code, reply, host, at, enhanced FROM (SELECT * FROM attempt WHERE name = ?"
+      " ORDER BY id DESC LIMIT 200) part WHERE address = ? AND what = ? AND stage <> ? LIMIT 1");
   db_bind_text(s, 1, name);
   db_bind_text(s, 2, address);
   db_bind_int(s, 3, ATTEMPT_DEFERRED);

@@ -122,11 +122,12 @@ static enum db_result trim_rows(struct store_engine *e, const struct collected_j
   struct db_stmt *s = db_prepare(
       e->db,
       "DELETE FROM collected WHERE id IN (SELECT id FROM collected WHERE account = ? AND source = ?"
-      " AND uidl = ? ORDER BY id DESC LIMIT -1 OFFSET ?)");
+      " AND uidl = ? ORDER BY id DESC LIMIT ? OFFSET ?)");
   db_bind_int(s, 1, (int64_t)c->d.places[0].account);
   db_bind_int(s, 2, (int64_t)c->source);
   db_bind_text(s, 3, c->uidl);
-  db_bind_int(s, 4, UIDL_ROWS_MAX);
+  db_bind_int(s, 4, INT64_MAX);
+  db_bind_int(s, 5, UIDL_ROWS_MAX);
   return db_run(s);
 }
 
@@ -153,7 +154,7 @@ static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
  * copy's; rows of this size are before all others, for one that was missing is listed again by it.
  */
 static enum db_result find_same(struct store_engine *e, struct collected_job *c) {
-  struct db_stmt *s = rows_of(e, ROWS "digest = ? ORDER BY size IS NOT ?, id LIMIT ?",
+  struct db_stmt *s = rows_of(e, ROWS "digest = ? ORDER BY size IS DISTINCT FROM ?, id LIMIT ?",
                               c->d.places[0].account, c->source, c->uidl);
   db_bind_blob(s, 4, slice_of(c->digest, sizeof c->digest));
   db_bind_int(s, 5, (int64_t)bounded(c->size));

@@ -46,7 +46,7 @@ static enum db_result move_in(struct store_engine *e, struct folder *f, uint32_t
       e->db,
       "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came)"
       " SELECT folder, uid, body, size, flags, date, ?3, uidl, CASE WHEN surrogate > 1"
-      " AND surrogate & 1 != ?5 THEN NULL ELSE surrogate END, ?4 FROM deleted"
+      " AND (surrogate & 1) <> ?5 THEN NULL ELSE surrogate END, ?4 FROM deleted"
       " WHERE folder = ?1 AND uid = ?2");
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, uid);
@@ -131,9 +131,8 @@ enum db_result deleted_of_folder(struct store_engine *e, uint64_t folder, int64_
 
 enum db_result deleted_before(struct store_engine *e, int64_t before_s, struct deleted_row *rows,
                               size_t most, size_t *ret_count) {
-  struct db_stmt *s =
-      db_prepare(e->db, "SELECT folder, uid, body, size, uidl FROM deleted INDEXED BY deleted_when"
-                        " WHERE removed <= ? ORDER BY removed LIMIT ?");
+  struct db_stmt *s = db_prepare(e->db, "SELECT folder, uid, body, size, uidl FROM deleted"
+                                        " WHERE removed <= ? ORDER BY removed LIMIT ?");
   db_bind_int(s, 1, before_s);
   db_bind_int(s, 2, (int64_t)most);
   return take_rows(s, rows, most, ret_count);

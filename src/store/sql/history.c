@@ -104,23 +104,17 @@ static enum db_result insert(struct db *db, const struct history_event *e) {
   return db_run(s);
 }
 
-static int64_t number(struct db *db, const char *sql) {
-  struct db_stmt *s = db_prepare(db, sql);
-  int64_t n = db_step(s) == DB_ROW ? db_int(s, 0) : 0;
-  db_reset(s);
-  return n;
-}
-
 /* Removes the oldest events: those past their time, and as many as exceed the size. */
 static enum db_result trim(struct db *db, const struct history_write *h) {
   enum db_result r = DB_OK;
   for (int i = 0; r == DB_OK && i < TRIM_ROUNDS; i++) {
-    uint64_t used =
-        (uint64_t)((number(db, "PRAGMA page_count") - number(db, "PRAGMA freelist_count")) *
-                   number(db, "PRAGMA page_size"));
+    struct db_space space;
+    r = db_space(db, &space);
+    if (r != DB_OK) break;
+    uint64_t used = (space.pages - space.free) * space.page;
     struct db_stmt *s = db_prepare(
         db, "DELETE FROM event WHERE id IN"
-            " (SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT ?2) WHERE at < ?1)");
+            " (SELECT id FROM (SELECT id, at FROM event ORDER BY id LIMIT ?2) part WHERE at < ?1)");
     db_bind_int(s, 1, used > h->most ? INT64_MAX : h->before_s);
     db_bind_int(s, 2, TRIM_ROWS);
     r = db_run(s);

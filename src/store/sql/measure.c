@@ -29,10 +29,9 @@ static uint64_t measure(struct store_engine *e, const struct body_row *b) {
 
 static enum db_result measure_some(struct store_engine *e, struct measured *found,
                                    size_t *ret_count) {
-  struct db_stmt *s = db_prepare(
-      e->db, "SELECT e.folder, e.uid, e.size, " BODY_ROW
-             " FROM entry e INDEXED BY entry_unmeasured LEFT JOIN body b ON b.id = e.body"
-             " WHERE e.surrogate IS NULL LIMIT ?");
+  struct db_stmt *s = db_prepare(e->db, "SELECT e.folder, e.uid, e.size, " BODY_ROW
+                                        " FROM entry e LEFT JOIN body b ON b.id = e.body"
+                                        " WHERE e.surrogate IS NULL LIMIT ?");
   db_bind_int(s, 1, MEASURED_A_TURN);
   enum db_result r;
   uint64_t octets = 0, size = 1;
@@ -65,9 +64,8 @@ static enum db_result keep(struct store_engine *e, const struct measured *found,
 }
 
 enum db_result engine_forget_measures(struct store_engine *e) {
-  struct db_stmt *s =
-      db_prepare(e->db, "UPDATE entry INDEXED BY entry_surrogates SET surrogate = NULL"
-                        " WHERE surrogate > 1 AND surrogate & 1 = ?");
+  struct db_stmt *s = db_prepare(e->db, "UPDATE entry SET surrogate = NULL"
+                                        " WHERE surrogate > 1 AND (surrogate & 1) = ?");
   db_bind_int(s, 1, e->surrogates != SURROGATE_6858);
   return db_run(s);
 }

@@ -80,8 +80,8 @@ static enum db_result flush_one(struct store_engine *e, const struct queue_chang
   struct db_stmt *s = db_prepare(
       e->db, "INSERT INTO queue_count (kind, account, recipients, messages) VALUES (?, ?, ?, ?)"
              " ON CONFLICT (kind, account) DO UPDATE SET"
-             " recipients = recipients + excluded.recipients,"
-             " messages = messages + excluded.messages");
+             " recipients = queue_count.recipients + excluded.recipients,"
+             " messages = queue_count.messages + excluded.messages");
   db_bind_int(s, 1, c->kind);
   db_bind_int(s, 2, (int64_t)c->account);
   db_bind_int(s, 3, c->recipients);

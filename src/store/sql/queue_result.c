@@ -19,7 +19,8 @@ static enum db_result put_off(struct store_engine *e, const struct result_job *j
   /* what was decided here does not hide what a server said */
   struct db_stmt *s = db_prepare(
       e->db, "UPDATE recipient SET due = ?1, delay = ?2, tries = tries + 1, doubts = doubts + ?8,"
-             " code = iif(?7 AND code, code, ?3), reply = iif(?7 AND code, reply, ?4), class = ?5,"
+             " code = CASE WHEN ?7 <> 0 AND code <> 0 THEN code ELSE ?3 END,"
+             " reply = CASE WHEN ?7 <> 0 AND code <> 0 THEN reply ELSE ?4 END, class = ?5,"
              " destination = coalesce(?9, destination)"
              " WHERE id = ?6");
   db_bind_int(s, 1, q->due);

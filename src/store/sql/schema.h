@@ -19,7 +19,7 @@
  *   dropped    who has which message of the drop folder (dropped.h)
  *
  * Invariants (each is tested by `qasid check`):
- *  1. body.refs is the number of its entries and deleted messages and is not 0; a body in a file
+ *  1. body.refs is the number of rows that refer to it (body_refs.h) and is not 0; a body in a file
  *     has its file.
  *  2. folder.messages and folder.octets are the count and the sum of sizes of its entries;
  *     folder.deleted and folder.deleted_octets those of its deleted messages.
@@ -39,6 +39,10 @@
  * A body's `sum` is the CRC-32C of its head and octets (lib/base/crc32c.h), or NULL when an
  * earlier version stored it and it has not been computed yet (sum.c does it); -1 when it could not
  * be read even then. Whatever sends a body checks its octets against it.
+ *
+ * The statements, but for the steps of the schema, have forms that PostgreSQL takes too, and each
+ * finds its rows by an index (tests/unit/test_plans.c). What PostgreSQL would be given is instr(),
+ * which it has as strpos().
  *
  * There are no REFERENCES: a foreign key would cost look-ups for each message, and a search of all
  * entries for each body that is removed.

@@ -22,7 +22,7 @@ static enum db_result sum_of(struct store_engine *e, const struct body_row *b, i
 }
 
 static enum db_result sum_some(struct store_engine *e, struct summed *found, size_t *ret_count) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT " BODY_ROW " FROM body b INDEXED BY body_unsummed"
+  struct db_stmt *s = db_prepare(e->db, "SELECT " BODY_ROW " FROM body b"
                                         " WHERE b.sum IS NULL ORDER BY b.id LIMIT ?");
   db_bind_int(s, 1, SUMMED_A_TURN);
   enum db_result r = DB_ROW;
