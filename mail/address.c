@@ -11,13 +11,14 @@
 #include "lib/base/utf8.h"
 #include "mail/alabel.h"
 
-/* A cursor over the path; `error` keeps the first thing that went wrong. */
+/* A cursor over the path; `error` keeps the first error. */
 struct cursor {
   struct slice in;
   enum address_error error;
   bool sender;           /* a reverse-path: its domain is never looked up */
-  bool ascii;            /* nothing beyond ASCII is taken */
-  struct slice complete; /* set: brackets and domain may be missing, and this is the domain then */
+  bool ascii;            /* non-ASCII octets are refused */
+  struct slice complete; /* if set, brackets and domain may be missing, and this is the default
+                          * domain */
 };
 
 static bool fail(struct cursor *c, enum address_error why) {
@@ -27,7 +28,7 @@ static bool fail(struct cursor *c, enum address_error why) {
 
 static int peek(const struct cursor *c) { return slice_at(c->in, 0); }
 
-/* The octet is not the one that the grammar wants. */
+/* The grammar does not allow this octet. */
 static bool unexpected(struct cursor *c) { return fail(c, ADDRESS_SYNTAX); }
 
 /* UTF8-non-ascii (RFC 6531 §3.3); whether the octets are UTF-8 at all is checked on the whole local
@@ -53,7 +54,7 @@ static bool local_put(struct cursor *c, struct address *a, int octet) {
   return true;
 }
 
-/* Dot-string = Atom *("." Atom), and dots wherever they are. */
+/* Dot-string = Atom *("." Atom), here with dots anywhere. */
 static bool take_dot_string(struct cursor *c, struct address *a) {
   if (!is_atext(peek(c)) && peek(c) != '.') return unexpected(c);
   for (; is_atext(peek(c)) || peek(c) == '.'; c->in = slice_from(c->in, 1))
@@ -72,11 +73,11 @@ static bool take_quoted_string(struct cursor *c, struct address *a) {
     c->in = slice_from(c->in, 1);
   }
   take(c, '"');
-  /* The limit is on what was written between the quotes: what is printed is no longer. */
+  /* The limit applies to the text between the quotes; the printed form is no longer than that. */
   return from.n - c->in.n <= ADDRESS_LOCAL_MAX + 2 || fail(c, ADDRESS_TOO_LONG);
 }
 
-/* UTF-8 without the control characters of C1, which end lines for some readers. */
+/* UTF-8 without the C1 control characters, some of which readers may treat as line ends. */
 static bool is_text(struct slice s) {
   uint32_t c;
   for (size_t n; s.n; s = slice_from(s, n))
@@ -112,7 +113,7 @@ static bool take_label(struct cursor *c) {
   return true;
 }
 
-/* Domain = sub-domain *("." sub-domain). A dot with no label behind it is left. */
+/* Domain = sub-domain *("." sub-domain). A dot that no label follows is not taken. */
 static bool take_domain(struct cursor *c, struct slice *ret) {
   struct slice from = c->in;
   do {
@@ -122,8 +123,8 @@ static bool take_domain(struct cursor *c, struct slice *ret) {
   return ret->n <= ADDRESS_DOMAIN_MAX || slice_has_high(*ret) || fail(c, ADDRESS_TOO_LONG);
 }
 
-/* RFC 5321 §4.1.3: "::" stands for two groups of zeros at least, so six others go with it, of which
- * a dotted tail is two. inet_pton() takes a seventh. */
+/* RFC 5321 §4.1.3: "::" stands for at least two groups of zeros, so it leaves at most six others,
+ * where a dotted tail counts as two. inet_pton() accepts a seventh. */
 static bool compression_fits(struct slice digits) {
   size_t groups = 0;
   if (slice_search(digits, SLICE("::")) < 0) return true;
@@ -153,7 +154,7 @@ static size_t literal_octets(struct slice inside, uint8_t ip[16]) {
   return v6 ? 16 : 4;
 }
 
-/* address-literal. `General-address-literal` names no protocol that exists, so it is refused. */
+/* address-literal. `General-address-literal` is refused, as no such protocol exists. */
 static bool take_literal(struct cursor *c, uint8_t ip[16], size_t *ret_n) {
   if (!take(c, '[')) return false;
   ptrdiff_t end = slice_find(c->in, ']');
@@ -227,7 +228,7 @@ static bool skip_source_route(struct cursor *c) {
   return take(c, ':');
 }
 
-/* There is no domain, and none is needed. */
+/* The domain is missing, and may be. */
 static bool complete(struct cursor *c, struct address *a) {
   bool fits = c->complete.n > 0 && c->complete.n <= ADDRESS_DOMAIN_MAX;
   if (slice_caseeq(address_local(a), SLICE("postmaster")) && !c->sender) {
@@ -255,7 +256,7 @@ static bool take_path(struct cursor *c, struct address *a) {
   return from.n - c->in.n <= ADDRESS_PATH_MAX || fail(c, ADDRESS_TOO_LONG);
 }
 
-/* Finishes a parse: moves the results out when all went well. */
+/* Finishes a parse: moves the results out if there was no error. */
 static enum address_error done(struct cursor *c, struct address *a, struct slice *in,
                                struct address *ret) {
   if (c->error) return c->error;
@@ -370,7 +371,7 @@ void address_put_plain(struct buf *out, const struct address *a) {
 
 void address_put_quoted(struct buf *out, struct slice plain) {
   if (plain.n == 0) return;
-  ptrdiff_t at = slice_rfind(plain, '@'); /* a domain has none, so the last one divides */
+  ptrdiff_t at = slice_rfind(plain, '@'); /* a domain contains no "@", so the last one separates */
   put_local(out, at < 0 ? plain : slice_first(plain, (size_t)at));
   put_domain(out, at < 0 ? SLICE_NONE : slice_from(plain, (size_t)at + 1));
 }

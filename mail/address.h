@@ -56,7 +56,7 @@ enum address_error {
 /* Owns its octets; copied by assignment. */
 struct address {
   uint8_t kind;
-  bool utf8; /* it was written with characters beyond ASCII; the domain no longer contains any */
+  bool utf8; /* it was written with non-ASCII characters; the domain no longer contains any */
   uint8_t local_n, domain_n;
   uint8_t local[ADDRESS_LOCAL_MAX];
   uint8_t domain[ADDRESS_DOMAIN_MAX];
@@ -82,8 +82,8 @@ enum address_error address_take_forward_free(struct slice *in, struct slice doma
 /* A whole mailbox without brackets, "user@example.org", as a user types it. */
 enum address_error address_parse(struct slice s, struct address *ret);
 
-/* Domain of RFC 5321 §4.1.2: letters, digits and inner hyphens in labels of at most 63, at most
- * 255. */
+/* Domain of RFC 5321 §4.1.2: letters, digits and inner hyphens in labels of at most 63 octets, at
+ * most 255 in all. */
 bool address_is_domain(struct slice s);
 /* address-literal of RFC 5321 §4.1.3: "[192.0.2.1]" or "[IPv6:2001:db8::1]", with its brackets. */
 bool address_is_literal(struct slice s);

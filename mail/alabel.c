@@ -6,7 +6,8 @@
 
 #include <idn2.h>
 
-/* The label as it came, when libidn2 turns the A-label back: then nothing was mapped on the way. */
+/* True if libidn2 converts the A-label back to the original label: then nothing was mapped on the
+ * way. */
 static bool turns_back(const char *ascii, const char *label) {
   char *back = NULL;
   bool same = idn2_to_unicode_8z8z(ascii, &back, 0) == IDN2_OK && strcmp(back, label) == 0;

@@ -12,8 +12,8 @@
 
 enum { ALABEL_MAX = 63 /* octets of a label: RFC 1035 §2.3.4 */ };
 
-/* Puts `domain` (UTF-8) as A-labels. False when it is no such domain; the octets that were put are
- * then meaningless. */
+/* Puts `domain` (UTF-8) as A-labels. False if it is not a valid domain; the octets put are then
+ * meaningless. */
 bool alabel_put_domain(struct buf *out, struct slice domain);
 
 #endif

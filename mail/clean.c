@@ -14,7 +14,7 @@ static void put(struct mail_clean *c, struct slice s, struct buf *out) {
 
 static void line_end(struct mail_clean *c, struct buf *out) { put(c, SLICE("\r\n"), out); }
 
-/* Octets without CR or LF, or whole lines with theirs. */
+/* Octets without CR or LF, or whole lines with their CRLF. */
 static void put_without_nul(struct mail_clean *c, struct slice s, struct buf *out) {
   for (ptrdiff_t nul; (nul = slice_find(s, 0)) >= 0; s = slice_from(s, (size_t)nul + 1)) {
     if (nul) put(c, slice_first(s, (size_t)nul), out);
@@ -24,7 +24,7 @@ static void put_without_nul(struct mail_clean *c, struct slice s, struct buf *ou
   if (s.n) put(c, s, out);
 }
 
-/* None of the CRs that are held has an LF behind it. */
+/* None of the held CRs is followed by an LF. */
 static void release(struct mail_clean *c, struct buf *out) {
   c->changed.crs += c->held;
   for (; c->held; c->held--) line_end(c, out);
@@ -48,11 +48,11 @@ static void take_cr(struct mail_clean *c, struct buf *out) {
   line_end(c, out);
 }
 
-/* Looking no further keeps a text of bare CRs linear. */
+/* A search no further than this keeps a text of bare CRs linear. */
 enum { LINE_WINDOW = 1024 };
 
-/* How many octets at the front need no look but for NUL: whole lines, or the text before the next
- * line's end. None of the lines but the first begins with ".". */
+/* The number of octets at the front that need only the check for NUL: whole lines, or the text
+ * before the next line's end. None of the lines but the first begins with ".". */
 static size_t plain(struct slice in) {
   size_t n = 0;
   for (;;) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* Normalisation of line ends, which every message passes on its way into the store, or out to
- * another server, whatever its source (SMTP, the collector, import, fetch, a migration, send).
- * After it CR and LF occur only together, as a line's end, and no octet is NUL. Otherwise what one
- * program takes for text is "." to another, the end of the message, and what follows is read as
- * commands or replies (attacks SM-1 to SM-26; RFC 5321 §2.3.8, RFC 5322 §2.3).
+/* Normalisation of line ends. Every message passes it on its way into the store or out to another
+ * server, whatever its source (SMTP, the collector, import, fetch, a migration, send). Afterwards
+ * CR and LF occur only together, as a line's end, and no octet is NUL. Otherwise text to one
+ * program is "." to another, the end of the message, and what follows is read as commands or
+ * replies (attacks SM-1 to SM-26; RFC 5321 §2.3.8, RFC 5322 §2.3).
  *
  *   LF alone                becomes CRLF
  *   CR alone                becomes CRLF
- *   CRs in front of CRLF    are removed: CR CR LF results from converting line ends twice
+ *   CRs before CRLF         are removed: CR CR LF results from converting line ends twice
  *   NUL                     becomes 0x80, as in RETR (mail/pop3/stuff.h, rule 2)
  *
  * Changes are counted, so that the caller can report them. Pure; the result does not depend on how
@@ -30,7 +30,7 @@ struct mail_clean {
   uint64_t octets; /* put out so far */
   struct mail_changes changed;
   uint8_t held;
-  bool inside; /* the next octet put out is not a line's first */
+  bool inside; /* the next octet to be put is not the first of a line */
   bool dots;   /* some line begins with "." */
 };
 

@@ -5,11 +5,11 @@
 
 #include "lib/base/buf.h"
 
-/* Writes the moment `unix_s` as a clock `offset_min` minutes east of UTC shows it. Moments outside
- * the years 1970 to 9999 are moved to the nearer end; offsets to within a day. Pure: reads no clock
- * and no time zone. */
+/* Writes the moment `unix_s` in the time zone `offset_min` minutes east of UTC. Moments outside the
+ * years 1970 to 9999 are clamped; offsets to within a day. Pure: reads no clock and no time
+ * zone. */
 void date_put(struct buf *out, int64_t unix_s, int offset_min);
-/* The day in UTC as "20261128"; likewise. */
+/* The day in UTC as "20261128"; clamped likewise. */
 void date_put_day(struct buf *out, int64_t unix_s);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* DKIM's canonical forms and the text of the DKIM-Signature field (RFC 6376, relaxed/relaxed).
  * Invariants: the canonical body does not depend on how the octets were cut, and holds back only
- * line ends and one space; the fields signed are those of the table below, chosen in its order;
- * whatever passes a limit of dkim.h leaves the message unsigned, never signed in part. */
+ * line ends and one space; the fields signed are those of the table below, chosen in its order; a
+ * message that exceeds a limit of dkim.h stays unsigned, and is never signed in part. */
 #include "mail/dkim.h"
 
 #include "lib/base/codec.h"
@@ -86,7 +86,7 @@ void dkim_scan_begin(struct dkim_scan *s, dkim_put_fn *put, void *arg) {
   dkim_body_begin(&s->body, put, arg);
 }
 
-/* Where the header ends, the empty line with it; 0: not yet. */
+/* The end of the header, including the empty line; 0: not yet reached. */
 static size_t scan_end_of_header(struct dkim_scan *s) {
   struct slice h = buf_slice(&s->header);
   if (slice_starts(h, SLICE("\r\n"))) return 2;
@@ -123,10 +123,9 @@ void dkim_scan_free(struct dkim_scan *s) { buf_free(&s->header); }
 
 /* --- which fields --- */
 
-/* RFC 6376 §5.4.1, the fields of MIME, and those that RFC 8058 §4 requires. `closed`: a field that
- * is added in transit would change what the reader sees, so one more than there are is signed.
- * Trace fields, Return-Path and signatures of others are not signed (§5.4.1); a relay may add to
- * them. */
+/* RFC 6376 §5.4.1, the fields of MIME, and those that RFC 8058 §4 requires. `closed`: a field added
+ * in transit would change what the reader sees, so it is signed once more than it occurs. Trace
+ * fields, Return-Path and other signatures are not signed (§5.4.1); a relay may add to them. */
 static const struct dkim_rule {
   struct slice name;
   bool closed;
@@ -219,7 +218,7 @@ bool dkim_names_ok(struct slice names) {
 
 /* --- canonical fields: RFC 6376 §3.4.2 --- */
 
-/* A field's body without its line ends and the blanks around it, each run of blanks within as one
+/* A field's body without its line ends and surrounding blanks, each inner run of blanks as one
  * space. */
 static void put_relaxed(struct slice body, struct buf *out) {
   bool space = false, any = false;
@@ -244,7 +243,7 @@ static void put_field(const struct header_field *f, struct buf *out) {
   put_relaxed(f->body, out);
 }
 
-/* The last field of that name. The caller empties its name, so that each field is taken once. */
+/* The last field of that name. The caller clears its name, so that each field is taken once. */
 static struct header_field *last_named(struct dkim_header *f, struct slice name) {
   for (size_t i = f->count; i > 0; i--)
     if (f->items[i - 1].name.n && slice_caseeq(f->items[i - 1].name, name)) return &f->items[i - 1];

@@ -47,9 +47,9 @@ struct dkim_body {
 /* --- a whole message --- */
 
 struct dkim_scan {
-  /* with the empty line, when there was one; `failed`: longer than DKIM_HEADER_MAX */
+  /* with the empty line, if there is one; `failed`: longer than DKIM_HEADER_MAX */
   struct buf header;
-  size_t seen; /* octets of it already searched for its end */
+  size_t seen; /* octets of it already searched for the end of the header */
   bool in_body;
   struct dkim_body body;
 };
@@ -85,8 +85,8 @@ struct dkim_signature {
   uint64_t signed_s;                    /* t=, seconds since 1970 */
   uint8_t body_hash[DKIM_HASH];         /* bh= */
 };
-/* Puts the field up to b= into `field`, and its canonical form, as it is hashed, behind what
- * `input` has. */
+/* Puts the field up to b= into `field`, and appends its canonical form, as it is hashed, to
+ * `input`. */
 void dkim_open(const struct dkim_signature *s, struct buf *field, struct buf *input);
 /* Puts the signature and the line's end. */
 void dkim_close(struct buf *field, struct slice signature);

@@ -6,7 +6,7 @@
  * cut. Its states are the LINE_ values below. */
 #include "mail/header.h"
 
-/* The line at the front of `s` with its CRLF; all of `s` when none ends there. */
+/* The line at the front of `s` with its CRLF; all of `s` if there is no CRLF. */
 static struct slice first_line(struct slice s) {
   ptrdiff_t at = slice_search(s, SLICE("\r\n"));
   return at < 0 ? s : slice_first(s, (size_t)at + 2);
@@ -20,8 +20,8 @@ size_t header_end(struct slice message) {
   return at < 0 ? message.n : (size_t)at + 4;
 }
 
-/* field-name = 1*ftext: %d33-126 without ":" (RFC 5322 §3.6.8). Blanks before the colon were legal
- * once (§4.5.1) and are still read. */
+/* field-name = 1*ftext: %d33-126 without ":" (RFC 5322 §3.6.8). Blanks before the colon are
+ * obsolete (§4.5.1) and still accepted. */
 static struct slice field_name(struct slice line, size_t colon) {
   struct slice name = slice_trim(slice_first(line, colon));
   if (is_blank(slice_at(line, 0))) return SLICE_NONE;
@@ -85,7 +85,7 @@ void header_unfold(struct buf *out, struct slice body) {
 enum { LINE_FIRST, LINE_NAME, LINE_REST, LINE_FIRST_CR, LINE_REST_CR };
 static const struct slice received = { (const uint8_t *)"received", 8 };
 
-/* One octet of a field's name, as far as it may still become "received" blanks ":". */
+/* One octet of a field's name, while it can still match "received" blanks ":". */
 static void hops_name(struct header_hops *h, uint8_t c) {
   if (h->matched < received.n && ascii_lower(c) == received.p[h->matched]) {
     h->matched++;
@@ -116,7 +116,7 @@ static void hops_octet(struct header_hops *h, uint8_t c) {
 
 void header_hops(struct header_hops *h, struct slice piece) {
   while (piece.n && !h->over) {
-    if (h->line == LINE_REST) { /* most octets: on to the next CR */
+    if (h->line == LINE_REST) { /* most octets: skip to the next CR */
       ptrdiff_t cr = slice_find(piece, '\r');
       piece = slice_from(piece, cr < 0 ? piece.n : (size_t)cr);
       if (piece.n == 0) return;

@@ -11,7 +11,7 @@ enum at { AT_PLAIN, AT_QUOTE, AT_LITERAL };
 struct list_walk {
   void (*each)(void *arg, const struct address *a);
   void *arg;
-  struct slice domain;        /* of an address without one; empty: that is wrong */
+  struct slice domain;        /* for an address without one; empty: that is an error */
   struct buf outside, inside; /* of angle brackets */
   bool angle, had_angle, group, escaped, wrong;
   unsigned depth; /* of comments */
@@ -38,7 +38,7 @@ static struct slice without_route(struct slice s) {
   return colon < 0 ? s : slice_from(s, (size_t)colon + 1);
 }
 
-/* The text is the end of `kept`, but for a blank. */
+/* The text is the end of `kept`, except for a blank. */
 static struct slice with_domain(const struct list_walk *w, struct buf *kept, struct slice text) {
   size_t from = (size_t)(text.p - buf_slice(kept).p);
   buf_truncate(kept, from + text.n);

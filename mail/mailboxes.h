@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The addresses in a message's own header, for sending a message to those it names: RFC 5322 §3.4.
+/* The addresses in a message's own header, for sending a message to the recipients in it: RFC 5322
+ * §3.4.
  *
  *   address-list = address *("," address)      address = mailbox / group
  *   mailbox = [display-name] "<" addr-spec ">" / addr-spec      group = display-name ":" [list] ";"
@@ -12,8 +13,8 @@
 #include "lib/base/buf.h"
 #include "mail/address.h"
 
-/* Calls `each` for every address of a field's body (folded as it stands). False: *ret_wrong is the
- * first part of the list that is no address. Linear; comments may be nested to any depth. */
+/* Calls `each` for every address of a field's body (still folded). False: *ret_wrong is the first
+ * part of the list that is not an address. Linear; comments may be nested to any depth. */
 bool mailboxes_each(struct slice body, void (*each)(void *arg, const struct address *a), void *arg,
                     struct slice *ret_wrong);
 /* The header's fields To, Cc and Bcc (RFC 5322 §3.6.3), each address once, as in a path, ended by a

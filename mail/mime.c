@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The MIME structure of a message (mime.h).
  *
- * Invariants: boundaries of open multiparts stand in `boundaries` in the order of their levels, so
- * that closing one truncates; `sealed` is at most `depth`. */
+ * Invariants: the boundaries of open multiparts are in `boundaries` in the order of their levels,
+ * so that closing one truncates; `sealed` is at most `depth`. */
 #include "mail/mime.h"
 
 #include "mail/lex.h"
@@ -41,9 +41,9 @@ static bool is_printable(struct slice s) {
   return true;
 }
 
-/* The value of the first parameter `name` that has one in printable ASCII, put into `out`, which is
- * empty. (A parameter that is not ASCII is none: for the client of a surrogate it has another
- * name.) False when there is none, or it does not fit. */
+/* The value of the first parameter `name` that is printable ASCII, put into `out`, which is empty.
+ * (A parameter that is not ASCII is ignored: in a surrogate, the client sees it under another
+ * name.) False if there is none, or it does not fit. */
 static bool find_parameter(struct slice body, struct slice name, struct buf *out) {
   bool more;
   mime_next_parameter(&body, &more);
@@ -145,7 +145,7 @@ bool mime_parts_open(struct mime_parts *p, const struct mime_header *h) {
   return true;
 }
 
-/* Whether `line` delimits that level: exactly so, or as the beginning of the line, which "is
+/* True if `line` is a delimiter of that level: exactly, or as the beginning of the line, which "is
  * sufficient" (RFC 2046 §5.1.1). */
 static bool delimits(const struct mime_parts *p, const struct mime_level *l, struct slice line,
                      bool exact) {

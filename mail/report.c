@@ -41,7 +41,7 @@ static void put_printable(struct buf *out, struct slice s) {
     buf_put_u8(out, ascii_is_print(s.p[i]) ? s.p[i] : s.p[i] == '\n' ? ' ' : '?');
 }
 
-/* For a part in UTF-8: of other characters only those that show something. */
+/* For a part in UTF-8: keeps only those non-ASCII characters that are visible. */
 static void put_shown(struct buf *out, struct slice s) {
   uint32_t c;
   for (size_t i = 0, n; i < s.n; i += n ? n : 1) {
@@ -82,7 +82,8 @@ static void put_date_field(struct buf *out, const char *name, int64_t at_s) {
   buf_put_str(out, "\r\n");
 }
 
-/* RFC 6533 §4.1: as it is for those who know SMTPUTF8. What is malformed stays as it is (§3). */
+/* RFC 6533 §4.1: unchanged for readers that support SMTPUTF8. Malformed text stays as it is
+ * (§3). */
 static void put_utf8_original(struct buf *out, struct slice address, bool global) {
   struct buf plain;
   buf_init(&plain, 2048);
@@ -122,12 +123,12 @@ void report_put_age(struct buf *out, int64_t seconds) {
 
 static void put_enhanced(struct buf *out, const struct report_rcpt *r) {
   uint8_t class = actions[r->action].class;
-  /* given up: whoever tries again may succeed, so it is of class 4 (RFC 3463 §2, §3.5) */
+  /* given up: another attempt might succeed, so it is of class 4 (RFC 3463 §2, §3.5) */
   if (r->over_s)
     buf_put_str(out, "4.4.7");
   else if (r->enhanced[0] == class)
     buf_printf(out, "%u.%u.%u", r->enhanced[0], r->enhanced[1], r->enhanced[2]);
-  /* a reply 5yz with an enhanced code that does not fit */
+  /* a reply 5yz with an enhanced code of another class */
   else if (r->enhanced[0] && r->action == REPORT_FAILED)
     buf_printf(out, "5.%u.%u", r->enhanced[1], r->enhanced[2]);
   else
@@ -207,7 +208,7 @@ static void put_words(struct buf *out, const struct report *r, enum report_actio
 
 /* --- the whole --- */
 
-/* Something of what is told about recipients is not ASCII. */
+/* True if any text about recipients is not ASCII. */
 static bool tells_utf8(const struct report *r) {
   for (size_t i = 0; i < r->count; i++)
     if (slice_has_high(r->rcpts[i].address) || slice_has_high(r->rcpts[i].text)) return true;
@@ -237,7 +238,7 @@ const char *report_word(const struct report_rcpt *rcpts, size_t count) {
   return actions[gravest(rcpts, count)].word;
 }
 
-/* Whole lines, so that nothing of it is taken for the closing boundary's line. */
+/* Whole lines, so that no part of it is taken for the closing boundary's line. */
 static struct slice whole_lines(struct slice s, size_t most) {
   struct slice cut = slice_first(s, most);
   if (cut.n == s.n) return s;
@@ -245,7 +246,7 @@ static struct slice whole_lines(struct slice s, size_t most) {
   return slice_first(cut, (size_t)(lf + 1));
 }
 
-/* What is given back of the original. */
+/* The part of the original that is returned. */
 static struct slice given_back(const struct report *r) {
   if (r->whole) return r->header;
   return whole_lines(slice_first(r->header, header_end(r->header)), REPORT_HEADER_MAX);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* Delivery status notifications (RFC 3464 in RFC 6522's multipart/report): sent to the sender of a
- * message when recipients failed, are late, or were delivered and the sender asked for a report
+ * message when recipients failed, are delayed, or were delivered and the sender asked for a report
  * (RFC 3461).
  *
- * Pure: the caller supplies the facts. The text is in wire form (CRLF). It is 7-bit, but for these,
- * where they are not: the part for people, which is UTF-8 then; the original's header, which is
- * message/global or message/global-headers if it came with SMTPUTF8 (RFC 6533 §6; a server without
- * SMTPUTF8 gets that in 7 bits, see smtp_letter.global); the reverse-path.
- * Addresses beyond ASCII are in message/delivery-status in their 7-bit form; who may be assumed to
- * know SMTPUTF8 (the message came with it, or the reverse-path needs it) gets them as they are, in
+ * Pure: the caller supplies the facts. The text is in wire form (CRLF). It is 7-bit except for: the
+ * part for people, which is UTF-8 if it is not ASCII; the original's header, which is
+ * message/global or message/global-headers if it came with SMTPUTF8 (RFC 6533 §6; converted to 7
+ * bits for a server without SMTPUTF8, see smtp_letter.global); the reverse-path. Non-ASCII
+ * addresses in message/delivery-status are in their 7-bit form; a recipient that can be assumed to
+ * support SMTPUTF8 (the message came with it, or the reverse-path needs it) gets them unchanged, in
  * message/global-delivery-status (RFC 6533 §3, §4). Strings from other servers are made printable,
  * on one line. */
 #ifndef QASID_MAIL_REPORT_H
@@ -24,7 +24,7 @@ enum report_action {
   REPORT_ACTIONS
 };
 
-enum { REPORT_HEADER_MAX = 64 * 1024 /* octets of the original's header that are given back */ };
+enum { REPORT_HEADER_MAX = 64 * 1024 /* octets of the original's header that are returned */ };
 
 struct report_rcpt {
   enum report_action action;
@@ -34,12 +34,12 @@ struct report_rcpt {
   uint16_t code;        /* of the other server's reply; 0: decided here */
   struct slice text;    /* the text of its reply, or ours */
   struct slice host;    /* the server that replied; empty: none */
-  int64_t tried_s;      /* 0: it was not tried now */
-  /* FAILED, since it was too long in the queue: for so long; `code` and `text` are what was said
-   * last. 0: no */
+  int64_t tried_s;      /* 0: it was not tried at this time */
+  /* FAILED because it was in the queue too long: for how long; `code` and `text` are those of the
+   * last attempt. 0: another reason */
   int64_t over_s;
-  int64_t until_s;  /* DELAYED: how long it is tried */
-  struct slice why; /* DELAYED: why it waits; empty: not told */
+  int64_t until_s;  /* DELAYED: how long attempts continue */
+  struct slice why; /* DELAYED: why it waits; empty: not stated */
 };
 
 struct report {
@@ -61,7 +61,7 @@ struct report {
 void report_put(struct buf *out, const struct report *r);
 /* "5 days", "3 hours", "10 minutes": rounded. */
 void report_put_age(struct buf *out, int64_t seconds);
-/* "failed", …: the gravest action among the recipients. */
+/* "failed", …: the most severe action among the recipients. */
 const char *report_word(const struct report_rcpt *rcpts, size_t count);
 
 #endif

@@ -28,7 +28,7 @@ static void against(struct seven *s, enum seven_verdict why) {
   if (s->verdict == SEVEN_CAN) s->verdict = why;
 }
 
-/* The encoding said that octets above 127 may follow. */
+/* The encoding announced octets above 127. */
 static bool is_labelled(const struct seven *s) {
   return s->header.encoding == MIME_8BIT || s->header.encoding == MIME_BINARY;
 }
@@ -50,7 +50,7 @@ static void make_room(struct seven *s, struct buf *out, size_t n) {
   s->column += n;
 }
 
-/* `mends`: it is quoted-printable already, and only its 8-bit octets are not. */
+/* `mends`: it is quoted-printable already, apart from its 8-bit octets. */
 static void put_qp(struct seven *s, struct slice line, bool ends, bool mends, struct buf *out) {
   size_t n = ends ? line.n - (slice_at(line, line.n - 2) == '\r' ? 2 : 1) : line.n;
   for (size_t i = 0; i < n; i++) {
@@ -101,7 +101,7 @@ static void put_base64(struct seven *s, struct slice line, bool ends, struct buf
   base64_octets(s, line, out);
 }
 
-/* A decoder of base64 ignores characters outside of its alphabet (RFC 2045 §6.8). */
+/* A base64 decoder ignores characters outside its alphabet (RFC 2045 §6.8). */
 static void put_low(struct slice line, struct buf *out) {
   for (size_t i = 0; i < line.n; i++)
     if (line.p[i] < 0x80) buf_put_u8(out, line.p[i]);
@@ -152,7 +152,7 @@ static uint8_t choose(struct seven *s) {
   return s->high > s->size / 6 ? ACT_BASE64 : ACT_QP;
 }
 
-/* `by_delimiter`: the line end before is the delimiter's (RFC 2046 §5.1.1). */
+/* `by_delimiter`: the preceding line end belongs to the delimiter (RFC 2046 §5.1.1). */
 static void end_leaf(struct seven *s, bool by_delimiter, struct buf *out) {
   if (!s->writes) {
     note(s, s->node - 1, choose(s));
@@ -275,7 +275,7 @@ static void put_between(struct slice line, struct buf *out) {
 static void header_line(struct seven *s, struct slice line, bool ends, struct buf *out) {
   bool empty = !s->mid && (slice_eq(line, SLICE("\r\n")) || slice_eq(line, SLICE("\n")));
   buf_put(&s->head, line);
-  if (s->head.failed) { /* nothing of it can be written any more */
+  if (s->head.failed) { /* it cannot be written any more */
     against(s, SEVEN_BEYOND);
     s->header_high |= slice_has_high(line);
   }

@@ -24,9 +24,9 @@
 enum {
   SEVEN_HEADER_MAX = 256 * 1024, /* of one part */
   SEVEN_PLAN_MAX = 10000,        /* headers of a message */
-  SEVEN_LINE = 1000,             /* octets of a line that are held at most */
-  SEVEN_GROWTH = 4,              /* the output is at most so many times the input … */
-  SEVEN_FIELDS_MAX = 256,        /* … plus so much for each header */
+  SEVEN_LINE = 1000,             /* maximum octets of a line that are held */
+  SEVEN_GROWTH = 4,              /* the output is at most this many times the input … */
+  SEVEN_FIELDS_MAX = 256,        /* … plus this much for each header */
 };
 
 enum seven_verdict {
@@ -45,12 +45,12 @@ struct seven {
   bool writes;
   enum seven_verdict verdict; /* the first obstacle */
   bool eight_bit;             /* some octet was above 127 */
-  /* one in a header, at any level: what SMTPUTF8 is needed for (RFC 6531 §3.2) */
+  /* one in a header, at any level: these need SMTPUTF8 (RFC 6531 §3.2) */
   bool header_high;
   size_t node; /* headers so far */
 
   enum { SEVEN_HEADER, SEVEN_LEAF, SEVEN_BETWEEN } in;
-  /* the beginning of a line that is not whole, or octets held back from a long one */
+  /* the beginning of an incomplete line, or octets held back from a long one */
   struct buf line;
   bool mid;   /* the beginning of this line was processed */
   bool whole; /* the header is one of a message, not of a part */
@@ -76,7 +76,7 @@ void seven_begin(struct seven *s, struct buf *plan, bool writes);
 void seven_put(struct seven *s, struct slice piece, struct buf *out);
 /* The message has ended. */
 void seven_end(struct seven *s, struct buf *out);
-/* Frees what it holds; `plan` stays. */
+/* Frees its memory; `plan` stays. */
 void seven_free(struct seven *s);
 
 #endif

@@ -26,11 +26,11 @@ static bool stamp_is_recent(struct slice stamp, int64_t now_s) {
     day = day << 5 | (unsigned)(at - digits);
   }
   unsigned age = ((unsigned)(now_s / DAY) % STAMPS + STAMPS - day) % STAMPS;
-  /* a clock of ours may be a little behind */
+  /* tolerates a clock of ours that is a little slow */
   return stamp.n == 2 && (age <= SRS_DAYS_MAX || age == STAMPS - 1);
 }
 
-/* Of the parts in lower case, one behind the other. False where a digest can't be made. */
+/* Over the parts in lower case, concatenated. False if the digest fails. */
 static bool hash_of(uint8_t ret[SRS_HASH], struct slice secret, const struct slice *parts,
                     size_t count) {
   uint8_t folded[FOLDED_MAX], digest[DIGEST_MAX];
@@ -61,7 +61,7 @@ static bool hash_fits(struct slice hash, struct slice secret, const struct slice
 
 static bool is_separator(int c) { return c == '=' || c == '-' || c == '+'; }
 
-/* "SRS0=" or "SRS1=": which, and what is behind its separator. */
+/* "SRS0=" or "SRS1=": which of them, and what follows its separator. */
 static bool kind_of(struct slice local, char *ret_kind, struct slice *ret_rest) {
   if (local.n < 5 || !slice_caseeq(slice_first(local, 3), SLICE("SRS")) ||
       !is_separator(local.p[4]))
@@ -73,7 +73,9 @@ static bool kind_of(struct slice local, char *ret_kind, struct slice *ret_rest) 
 
 static bool cut(struct slice path, struct slice *ret_local, struct slice *ret_domain) {
   ptrdiff_t at = slice_rfind(path, '@');
-  if (at < 1 || path.p[0] == '"') return false; /* no quoted local part fits into another */
+  if (at < 1 || path.p[0] == '"')
+    return false; /* a quoted local part cannot be embedded in
+                                                 * another */
   *ret_local = slice_first(path, (size_t)at);
   *ret_domain = slice_from(path, (size_t)at + 1);
   return ret_domain->n > 0;
@@ -95,7 +97,7 @@ static bool put_all(struct buf *out, size_t most, const struct slice *parts, siz
   return !out->failed;
 }
 
-/* SRS1: `host` made the SRS0 address, `rest` is that behind "SRS0", its separator first. */
+/* SRS1: `host` made the SRS0 address; `rest` is what follows "SRS0", its separator first. */
 static bool forward_again(struct buf *out, struct slice secret, struct slice host,
                           struct slice rest, struct slice domain, size_t most) {
   uint8_t hash[SRS_HASH];
@@ -129,7 +131,7 @@ bool srs_forward(struct buf *out, struct slice secret, struct slice path, struct
   if (!kind_of(local, &kind, &rest))
     return forward_first(out, secret, local, host, domain, now_s, most);
   if (kind == '0') return forward_again(out, secret, host, slice_from(local, 4), domain, most);
-  slice_split(&rest, '='); /* the other server's hash: ours takes its place, the first host stays */
+  slice_split(&rest, '='); /* the other server's hash: ours replaces it, the first host stays */
   first = slice_split(&rest, '=');
   return first.n && rest.n && forward_again(out, secret, first, rest, domain, most);
 }

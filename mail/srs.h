@@ -26,7 +26,7 @@ enum {
  * the result would be longer than `most`, or no memory. */
 bool srs_forward(struct buf *out, struct slice secret, struct slice path, struct slice domain,
                  int64_t now_s, size_t most);
-/* Whether it has the form of an SRS address, in any case of letters. */
+/* True if it has the form of an SRS address, in any case. */
 bool srs_is(struct slice address);
 /* The address that the local part of `address` stands for. False, with nothing put: it was not made
  * with that secret, or too long ago. */

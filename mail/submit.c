@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The header of a submitted message, repaired, and its authors, collected. Each field passes once:
- * it is repaired, then, if it names an author, parsed.
+/* Repairs the header of a submitted message, and collects its authors. Each field passes once: it
+ * is repaired, then, if it names an author, parsed.
  *
  * Invariants: a header whose authors programs could read differently is SUBMIT_UNCLEAR; the header
  * is put out in any case. */
@@ -28,16 +28,16 @@ static bool has_addresses(struct slice name) {
   return false;
 }
 
-/* One mailbox of a list, outside of its brackets or inside. */
+/* One mailbox of a list, outside its brackets or inside. */
 struct part {
-  size_t words, end; /* end: behind the last word */
+  size_t words, end; /* end: after the last word */
   bool at, odd;      /* odd: no local part */
 };
 
 struct qualify {
   struct slice body, domain;
   struct buf *out;
-  size_t done; /* octets of the body that were put */
+  size_t done; /* octets of the body put so far */
   struct part outside, inside;
   bool angle, had_angle;
 };
@@ -113,14 +113,14 @@ static void put_date(struct slice body, struct buf *out) {
 
 /* --- the authors --- */
 
-/* Control characters, and quoting outside of quotes, are read in many ways. */
+/* Programs read control characters, and backslashes outside quotes, in different ways. */
 static bool is_clear(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
     if (s.p[i] == 0x7f || (s.p[i] < 0x20 && !strchr("\t\r\n", s.p[i])) || !s.p[i]) return false;
   return s.n <= SUBMIT_FIELD_MAX && utf8_is_valid(s);
 }
 
-/* Readers agree on where its addresses are. */
+/* True if programs agree on where its addresses are. */
 static bool is_plain(struct slice body) {
   struct slice rest = body, piece;
   bool angle = false, first = false, at = false;

@@ -5,9 +5,9 @@
  * Authors: all addresses of From and Sender. A reader's program shows one of them, so a header is
  * accepted only if every program finds the same: one From field and at most one Sender, of a
  * bounded length, in which each address is in the grammar's plain form. Anything that programs
- * disagree about makes it SUBMIT_UNCLEAR: a second From field, a line that is no field, an "@" in
- * front of brackets, a source route, an encoded-word in an address, octets that are not UTF-8,
- * quotes and comments that do not end, no address at all.
+ * disagree about makes it SUBMIT_UNCLEAR: a second From field, a line that is not a field, an "@"
+ * before brackets, a source route, an encoded-word in an address, octets that are not UTF-8,
+ * unclosed quotes and comments, no address at all.
  *
  * Repairs: Date, the time zone in it, Message-ID, a domain in an address are added if missing.
  * Existing fields are otherwise left unchanged, Bcc too, which is the client's responsibility. */
@@ -17,14 +17,14 @@
 #include "lib/base/buf.h"
 
 enum {
-  SUBMIT_FIELD_MAX = 8192 /* octets of a From or Sender field: beyond, some readers cut it */
+  SUBMIT_FIELD_MAX = 8192 /* octets of a From or Sender field: some readers cut longer ones */
 };
 
 struct submit_with {
-  struct slice domain;   /* of addresses that lack one */
+  struct slice domain;   /* for addresses that lack one */
   struct slice author;   /* for a missing From; empty: none is added */
-  struct slice hostname; /* of a missing Message-ID, */
-  struct slice id;       /* and what names the message in it */
+  struct slice hostname; /* for a missing Message-ID, */
+  struct slice id;       /* and the unique part of it */
   int64_t now_s;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The surrogate of a message that comes in pieces: where in the message the octets are, and which
- * fields are converted.
+/* The surrogate of a message that comes in pieces: the position in the message, and the fields to
+ * convert.
  *
  *                         empty line                          delimiter
  *     SURROGATE_HEADER ──────────────▶ leaf, in no multipart: SURROGATE_REST      (to the end)
@@ -9,9 +9,9 @@
  *          └─────────────── delimiter of any level that is open ◀──┴────────────┘
  *
  * Invariants:
- *   1. Octets leave in order: a field when the octet behind it was seen, all else at once.
+ *   1. Octets are put in order: a field once the octet after it was seen, all else at once.
  *   2. Whether a field is converted depends on it and on its place, never on the pieces.
- *   3. Held are a field (SURROGATE_FIELD_MAX at most) and a line's first SURROGATE_LINE octets. */
+ *   3. At most a field (SURROGATE_FIELD_MAX) and a line's first SURROGATE_LINE octets are held. */
 #include "mail/surrogate.h"
 
 #include "lib/base/utf8.h"
@@ -58,7 +58,8 @@ static void begin_parts(struct surrogate *s) {
   s->line_n = 0;
 }
 
-/* A message within this one, or a report's fields: for each recipient, empty lines between. */
+/* A message within this one, or the fields of a report: one block for each recipient, separated by
+ * empty lines. */
 static bool begins_header(const struct mime_header *h) {
   bool encoded = h->encoding == MIME_QUOTED_PRINTABLE || h->encoding == MIME_BASE64;
   bool message = h->kind == MIME_MESSAGE || h->kind == MIME_GLOBAL;
@@ -78,7 +79,7 @@ static void header_over(struct surrogate *s) {
   begin_parts(s);
 }
 
-/* The line ended: if it is a delimiter, what it leads to begins. */
+/* The line ended: applies it if it is a delimiter. */
 static bool delimiter(struct surrogate *s, struct slice line) {
   struct mime_delimiter d;
   if (!mime_parts_find(&s->parts, line, true, &d)) return false;
@@ -93,7 +94,7 @@ static bool delimiter(struct surrogate *s, struct slice line) {
 
 /* --- a header's lines --- */
 
-/* Whether this field is to be converted: see surrogate.h for those that are not. */
+/* True if this field is to be converted: see surrogate.h for those that are not. */
 static bool is_wanted(const struct surrogate *s, struct slice field) {
   if (s->parts.sealed || !surrogate_wants(field) || !utf8_is_valid(field) ||
       slice_find(field, 0) >= 0)
@@ -103,7 +104,7 @@ static bool is_wanted(const struct surrogate *s, struct slice field) {
          slice_case_starts(field, SLICE("Final-Recipient:"));
 }
 
-/* A whole field, or a line that is none. */
+/* A whole field, or a line that is not a field. */
 static void take_field(struct surrogate *s, struct slice field, struct buf *out) {
   if (slice_eq(field, SLICE("\r\n"))) {
     emit(s, field, out);
@@ -149,20 +150,21 @@ static void hold(struct surrogate *s, struct slice here, struct buf *out) {
   s->failed |= s->field.failed;
 }
 
-/* Whether the octets of the field so far are whole lines and the next octet is not theirs. */
+/* True if the octets of the field so far are whole lines and the next octet does not continue
+ * them. */
 static bool ends_before(const struct surrogate *s, struct slice rest, bool any) {
   int c = slice_at(rest, 0);
   return any && s->at == MAIL_AT_START && c != ' ' && c != '\t';
 }
 
-/* The empty line, and a delimiter, which like in a body is told by its first octets: nothing
- * continues them. `here` behind what is held is the field so far. */
+/* The empty line, and a delimiter, which as in a body is recognized by its first octets: no line
+ * continues them. The held octets and `here` are the field so far. */
 static bool single_line(struct surrogate *s, struct slice here, struct buf *out) {
   struct slice held = slice_first(buf_slice(&s->field), SURROGATE_LINE), line;
   uint8_t mem[SURROGATE_LINE];
   size_t more = here.n < sizeof mem - held.n ? here.n : sizeof mem - held.n;
   if (s->spilled || s->at != MAIL_AT_START || s->single) return false;
-  s->single = true; /* the first line of this field has been looked at */
+  s->single = true; /* the first line of this field has been examined */
   if (held.n) memcpy(mem, held.p, held.n);
   if (more) memcpy(mem + held.n, here.p, more);
   line = slice_of(mem, held.n + more);
@@ -180,9 +182,9 @@ static bool single_line(struct surrogate *s, struct slice here, struct buf *out)
   return true;
 }
 
-/* Takes lines of a header off `*piece`, as long as it is one. */
+/* Takes lines of a header off `*piece`, until the header ends. */
 static void header_lines(struct surrogate *s, struct slice *piece, struct buf *out) {
-  struct slice field = *piece; /* from the present field's first octet in this piece */
+  struct slice field = *piece; /* from the current field's first octet in this piece */
   while (s->in == SURROGATE_HEADER && piece->n) {
     size_t n = field.n - piece->n;
     if (ends_before(s, *piece, n || buf_len(&s->field) || s->spilled)) {
@@ -210,29 +212,30 @@ static void note_line(struct surrogate *s, struct slice line) {
   s->line_n = (uint16_t)(s->line_n + n);
 }
 
-/* A line ended; its beginning stands in s->line. */
+/* A line ended; its beginning is in s->line. */
 static void line_over(struct surrogate *s) {
   struct slice line = slice_of(s->line, s->line_n);
   s->line_n = 0;
   if (slice_starts(line, SLICE("--"))) delimiter(s, line);
 }
 
-/* Whether a line begins at `i` of the piece; `at` is where the piece begins. */
+/* True if a line begins at `i` of the piece; `at` is the position at its start. */
 static bool line_begins(struct slice piece, size_t i, enum mail_at at) {
   if (i == 0) return at == MAIL_AT_START;
   if (slice_at(piece, i - 1) != '\n') return false;
   return i == 1 ? at == MAIL_AT_CR || at == MAIL_AT_START_CR : slice_at(piece, i - 2) == '\r';
 }
 
-/* How many octets go before the next line that begins with "-": nothing else in a body can part it.
- * What has no "-" is passed at the speed of memchr. */
+/* The number of octets before the next line that begins with "-": only such a line can be a
+ * delimiter. Text without "-" is skipped at the speed of memchr. */
 static size_t passed_by(const struct surrogate *s, struct slice piece) {
   for (size_t n = 0; n < piece.n;) {
     ptrdiff_t dash = slice_find(slice_from(piece, n), '-');
     if (dash < 0) break;
     n += (size_t)dash;
     if (line_begins(piece, n, s->at)) return n;
-    ptrdiff_t lf = slice_find(slice_from(piece, n), '\n'); /* a ruler of dashes is looked at once */
+    ptrdiff_t lf = slice_find(slice_from(piece, n), '\n'); /* a long row of dashes is examined
+                                                            * once */
     if (lf < 0) break;
     n += (size_t)lf + 1;
     if (slice_at(piece, n) == '-' && line_begins(piece, n, s->at)) return n;
@@ -248,7 +251,7 @@ static void pass_by(struct surrogate *s, struct slice *piece) {
   *piece = slice_from(*piece, n);
 }
 
-/* Takes lines of a body off `*piece`, until a header begins. They leave together. */
+/* Takes lines of a body off `*piece`, until a header begins, and puts them as one. */
 static void body_lines(struct surrogate *s, struct slice *piece, struct buf *out) {
   struct slice run = *piece;
   while (s->in == SURROGATE_PARTS && piece->n) {

@@ -1,32 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 /* The surrogate of a message: what a client gets that did not declare that it reads UTF-8 (RFC 6856
  * §2.1). Fields with valid UTF-8 in them become ASCII: the message's own, those of its MIME parts,
- * those of messages in it. All else is the message's, octet for octet; a message without such
+ * those of enclosed messages. All else is the message's, octet for octet; a message without such
  * fields is its own surrogate.
  *
  * Input: the message in wire form, in pieces of any size. Output: its surrogate, which does not
  * depend on how the octets were cut. Fields are converted one at a time in one of two ways
- * (surrogate_field.h). What is not understood passes unchanged, because a client may be able to
+ * (surrogate_field.h). What cannot be parsed passes unchanged, because a client may be able to
  * handle it:
  *
  *   - a field that is not all UTF-8 (raw GBK, Shift-JIS, KOI8-R, Latin-1), or has a NUL;
- *   - a line in a header that is no field;
- *   - below multipart/signed and multipart/encrypted everything, or the signature would break (the
- *     fields of the header that says multipart/signed stand outside of it);
+ *   - a line in a header that is not a field;
+ *   - everything below multipart/signed and multipart/encrypted, or the signature would break (the
+ *     header that declares multipart/signed itself is outside of it);
  *   - a field of more than SURROGATE_FIELD_MAX octets;
  *   - everything in a multipart that is not followed (mime.h).
  *
- * Bodies are not examined, except for the delimiter lines between parts (a body with eight bits is
- * a matter of 8BITMIME), and except for Original-Recipient and Final-Recipient in a
- * message/delivery-status or message/global-delivery-status (RFC 6857 §4.2). A message/rfc822 or
- * message/global in a transfer encoding is a body like any other, and its Content-Type is
- * unchanged.
+ * Bodies are not examined, except for the delimiter lines between parts (8-bit bodies are a matter
+ * of 8BITMIME), and except for Original-Recipient and Final-Recipient in a message/delivery-status
+ * or message/global-delivery-status (RFC 6857 §4.2). A message/rfc822 or message/global in a
+ * transfer encoding is a body like any other, and its Content-Type is unchanged.
  *
  * Sizes are stored (src/store): a change of the output for any message needs a step in
  * src/store/sql/schema.c, "UPDATE entry SET surrogate = NULL WHERE surrogate > 1", and the same for
- * `deleted`, so that they are measured anew.
+ * `deleted`, so that they are measured again.
  *
- * Memory: this struct, and a field of which an octet is still to come. */
+ * Memory: this struct, and an incomplete field. */
 #ifndef QASID_MAIL_SURROGATE_H
 #define QASID_MAIL_SURROGATE_H
 
@@ -43,7 +42,7 @@ enum {
  * surrogate, else twice the size, plus one if it is RFC 6858's. (No complete message has fewer than
  * 2 octets.) */
 enum { SURROGATE_UNKNOWN = 0, SURROGATE_SAME = 1 };
-/* The value for a user of surrogates of that way: UNKNOWN when it is of the other. */
+/* The value for a user of that kind of surrogates: UNKNOWN if it is for the other. */
 static inline uint64_t surrogate_known(uint64_t known, enum surrogate_way way) {
   return known <= SURROGATE_SAME || (known & 1) == (way == SURROGATE_6858) ? known
                                                                            : SURROGATE_UNKNOWN;
@@ -62,10 +61,10 @@ struct surrogate {
   /* the line, and the field it belongs to */
   enum mail_at at;
   struct buf field; /* octets of a field that came in earlier pieces */
-  bool spilled;     /* the field is too long: it passes as it comes */
+  bool spilled;     /* the field is too long: it passes unchanged */
   bool single;      /* its first line is complete, and was examined */
 
-  /* where in the message */
+  /* the position in the message */
   enum { SURROGATE_HEADER, SURROGATE_PARTS, SURROGATE_REST } in;
   bool deep;   /* in a multipart that is not followed */
   bool status; /* these fields are a delivery report's */
@@ -84,7 +83,7 @@ void surrogate_put(struct surrogate *s, struct slice piece, struct buf *out);
 void surrogate_end(struct surrogate *s, struct buf *out);
 /* After the end: the size, encoded as above. */
 uint64_t surrogate_size(const struct surrogate *s);
-/* Frees what it holds. */
+/* Frees its memory. */
 void surrogate_close(struct surrogate *s);
 
 #endif

@@ -6,7 +6,7 @@
 #include "mail/alabel.h"
 #include "mail/surrogate_inside.h"
 
-/* An addr-spec, without what stands around it. `domain` is empty when there is no "@". */
+/* An addr-spec without surrounding text. `domain` is empty if there is no "@". */
 struct addr {
   struct slice local, domain;
 };
@@ -35,7 +35,7 @@ static bool addr_put(struct buf *out, const struct addr *a) {
   return !out->failed;
 }
 
-/* A mailbox: display name, addr-spec, and what stands around them. */
+/* A mailbox: display name, addr-spec, and the text around them. */
 struct mailbox {
   struct slice before, spec, after;
   bool angle; /* <spec> */
@@ -69,11 +69,11 @@ static bool mailbox_is_lost(struct field_writer *w, struct slice s) {
   return lost;
 }
 
-/* Put in place of an address that is lost, behind its name. */
+/* Replaces an address that cannot be converted, after its name. */
 #define NO_GROUP SLICE(" :;")                                    /* RFC 6857 §3.1.8 */
 #define NO_MAILBOX SLICE(" <invalid@internationalized.invalid>") /* RFC 6858 §2.1 */
 
-/* `text` in encoded-words, followed by the address. `name` is the phrase in front of it. */
+/* `text` in encoded-words, followed by the address. `name` is the phrase before it. */
 static void put_lost(struct field_writer *w, struct slice name, struct slice text,
                      struct slice who) {
   struct slice words = mail_trim(name);
@@ -114,8 +114,8 @@ static void put_mailbox(struct field_writer *w, struct slice s, bool simply) {
   put_phrases(w, m.after);
 }
 
-/* Takes everything up to the next "," or ";", or ":" when `colon`, off `*rest`. What it was, or 0.
- */
+/* Takes everything up to the next "," or ";", or ":" if `colon`, off `*rest`. Returns the
+ * delimiter, or 0. */
 static int next_element(struct slice *rest, bool colon, struct slice *ret) {
   struct slice s = *rest, piece;
   bool angle = false;
@@ -130,8 +130,8 @@ static int next_element(struct slice *rest, bool colon, struct slice *ret) {
   return 0;
 }
 
-/* Looks at a group's list, up to its ";": where that ends, and whether one of its mailboxes is
- * lost. */
+/* Examines a group's list, up to its ";": where that ends, and whether one of its mailboxes cannot
+ * be converted. */
 static size_t group_length(struct field_writer *w, struct slice s, bool *ret_lost) {
   struct slice rest = s, one;
   *ret_lost = false;
@@ -145,7 +145,7 @@ static size_t group_length(struct field_writer *w, struct slice s, bool *ret_los
 
 static void put_list(struct field_writer *w, struct slice body, bool simply) {
   struct slice rest = body, one;
-  size_t group_ends = body.n + 1; /* octets that are left where the present group ends */
+  size_t group_ends = body.n + 1; /* octets left at the end of the current group */
   while (rest.n) {
     bool outside = group_ends > body.n || rest.n < group_ends;
     int c = next_element(&rest, outside, &one);
@@ -203,7 +203,7 @@ static bool begins_clause(struct slice word) {
   return false;
 }
 
-/* From behind "for" or "id" to the next clause or the ";". */
+/* From after "for" or "id" to the next clause or the ";". */
 static size_t clause_length(struct slice s) {
   struct slice rest = s, piece;
   for (enum mail_token kind; (kind = mail_lex(&rest, &piece)) != MAIL_END;)

@@ -60,7 +60,7 @@ static struct field_kind kind_of(struct slice name) {
   return (struct field_kind){ "", put_plain, NULL };
 }
 
-/* The conversion of RFC 6857 for this body: encapsulation only as the last resort. */
+/* The conversion by RFC 6857 for this body: encapsulation only as the last resort. */
 static put_body *way_of(struct field_kind kind, struct slice body) {
   /* §3.2.3 */
   if (kind.put == put_encapsulated && only_comments_want(body)) return put_comments;

@@ -7,24 +7,25 @@
 #include "mail/surrogate_field.h"
 #include "mail/words.h"
 
-enum { TEXT_MAX = 64 * 1024 /* of what is encoded at once: SURROGATE_FIELD_MAX, and more */ };
+enum { TEXT_MAX = 64 * 1024 /* for text encoded in one go: SURROGATE_FIELD_MAX, and more */ };
 
 static inline bool is_wanted(uint8_t c) { return c >= 0x80; }
 
 /* --- surrogate_text.c --- */
 
-/* Puts what was gathered as encoded-words, and frees it. */
+/* Puts the collected text as encoded-words, and frees it. */
 void put_text(struct field_writer *w, struct buf *text);
 void put_words_of(struct field_writer *w, struct slice s, bool quoted_pairs);
 void put_comment(struct field_writer *w, struct slice comment);
-/* ASCII with words and comments in it, whose lines may be broken anew. */
+/* ASCII with words and comments in it, whose lines may be folded differently. */
 void put_ascii_phrase(struct field_writer *w, struct slice s);
 
 /* --- the kinds of fields: a body each --- */
 void put_plain(struct field_writer *w, struct slice body); /* unstructured text */
 /* words, with comments and commas between */
 void put_phrases(struct field_writer *w, struct slice body);
-void put_comments(struct field_writer *w, struct slice body);  /* only its comments may need it */
+void put_comments(struct field_writer *w, struct slice body);  /* only its comments may need
+                                                                * conversion */
 void put_addresses(struct field_writer *w, struct slice body); /* surrogate_address.c */
 void put_addresses_simply(struct field_writer *w, struct slice body);
 void put_recipient(struct field_writer *w, struct slice body);  /* surrogate_address.c */
@@ -32,9 +33,9 @@ void put_received(struct field_writer *w, struct slice body);   /* surrogate_add
 void put_parameters(struct field_writer *w, struct slice body); /* surrogate_mime.c */
 void put_parameters_simply(struct field_writer *w, struct slice body);
 
-/* Whether only its comments have octets above 127. */
+/* True if only its comments have octets above 127. */
 bool only_comments_want(struct slice body);
-/* put_recipient() can: the type is "utf-8". */
+/* True if put_recipient() can convert it: the type is "utf-8". */
 bool recipient_is_utf8(struct slice body);
 
 #endif

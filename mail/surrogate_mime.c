@@ -16,8 +16,8 @@ static void put_percent(struct buf *out, uint8_t c) {
 
 enum { SECTION_MAX = 48 /* octets of a section's value, written */, PARAMETER_NAME_MAX = 40 };
 
-/* One section: name*N*=… or, when it is the only one, name*=… . Returns how many octets of text it
- * took. */
+/* One section: name*N*=… or, if it is the only one, name*=… . Returns the number of octets of text
+ * it took. */
 static size_t put_section(struct buf *out, struct slice name, struct slice text, int section) {
   buf_put(out, name);
   if (section >= 0) buf_printf(out, "*%d", section);
@@ -44,7 +44,7 @@ static size_t written(struct slice text) {
   return cost;
 }
 
-/* The value with its name; the field goes on in a new line for each section. */
+/* The value with its name; each section begins on a new line. */
 static void put_extended(struct field_writer *w, struct slice name, struct slice value) {
   bool sections = written(value) > SECTION_MAX;
   for (int i = 0; value.n || i == 0; i++) {
@@ -67,7 +67,7 @@ static void put_raw_extended(struct field_writer *w, struct slice value) {
   w->column += value.n;
 }
 
-/* What stands before a parameter's name. */
+/* The text before a parameter's name. */
 static size_t leading(struct slice s) {
   struct slice rest = s, piece;
   for (enum mail_token kind;
@@ -76,7 +76,7 @@ static size_t leading(struct slice s) {
   return s.n - rest.n - piece.n;
 }
 
-/* What can be written as a name, a "*" at its end included. */
+/* True if it can be written as a name, including a "*" at its end. */
 static bool is_name(struct slice name) {
   for (size_t i = 0; i < name.n; i++)
     if (!is_attribute_char(name.p[i]) && name.p[i] != '*') return false;
@@ -88,7 +88,7 @@ static void put_parameter(struct field_writer *w, struct slice s) {
   struct slice rest = slice_from(s, lead), name, value = rest;
   put_phrases(w, slice_first(s, lead));
   name = mail_trim(slice_split(&value, '='));
-  if (!surrogate_wants(mail_strip(rest))) { /* only a comment behind it wants it */
+  if (!surrogate_wants(mail_strip(rest))) { /* only a comment after it needs conversion */
     put_phrases(w, rest);
     return;
   }

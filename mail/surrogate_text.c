@@ -40,7 +40,7 @@ void put_words_of(struct field_writer *w, struct slice s, bool quoted_pairs) {
 
 /* --- comments --- */
 
-/* Up to the next parenthesis that is one. */
+/* Up to the next parenthesis outside quotes. */
 static size_t until_paren(struct slice s) {
   size_t n = 0;
   while (n < s.n && s.p[n] != '(' && s.p[n] != ')') n += s.p[n] == '\\' && n + 1 < s.n ? 2 : 1;
@@ -70,7 +70,8 @@ void put_comment(struct field_writer *w, struct slice comment) {
 
 /* --- runs of words --- */
 
-/* How text is cut, and how much of a run is encoded with the words that need it. */
+/* How text is divided into runs, and how much of a run is encoded along with the words that need
+ * it. */
 struct style {
   enum mail_token (*lex)(struct slice *rest, struct slice *ret);
   bool phrase; /* all of the run; its quoted strings lose their quotes */
@@ -78,14 +79,13 @@ struct style {
 static const struct style plain = { mail_lex_plain, false };
 static const struct style phrase = { mail_lex, true };
 
-/* A run goes up to a comment, a comma, or an encoded-word that is there already. */
+/* A run ends at a comment, a comma, or an existing encoded-word. */
 static bool ends_run(enum mail_token kind, struct slice piece) {
   return kind == MAIL_COMMENT || (kind == MAIL_SPECIAL && piece.p[0] == ',') ||
          (kind == MAIL_WORD && mail_is_encoded_word(piece));
 }
 
-/* How many octets of `s` the run at its front has; *ret_next says whether an encoded-word follows.
- */
+/* The octets of the run at the front of `s`; *ret_next: an encoded-word follows it. */
 static size_t run_length(struct slice s, const struct style *style, bool *ret_next) {
   struct slice rest = s, piece;
   size_t n = 0;
@@ -142,13 +142,13 @@ static void put_run(struct field_writer *w, struct slice run, const struct style
   put_text(w, &text);
 }
 
-/* What put_runs knows of where it is. */
+/* The position of put_runs. */
 struct runs {
-  struct slice rest, space; /* to be looked at; white space that was taken and not yet put */
-  bool after_word;          /* what was put last is an encoded-word */
+  struct slice rest, space; /* still to be examined; white space taken and not yet put */
+  bool after_word;          /* the last thing put was an encoded-word */
 };
 
-/* What ends a run stands for itself. */
+/* The token that ends a run is put as it is. */
 static void put_between(struct field_writer *w, struct runs *r, enum mail_token kind,
                         struct slice piece) {
   field_put_space(w, r->space, piece.n);
@@ -162,7 +162,7 @@ static void put_between(struct field_writer *w, struct runs *r, enum mail_token 
   r->space = SLICE_NONE;
 }
 
-/* A run with something in it that has to be encoded: ASCII words, the encoded, ASCII words. */
+/* A run with something in it that must be encoded: ASCII words, the encoded part, ASCII words. */
 static void put_wanted_run(struct field_writer *w, struct runs *r, struct slice run,
                            bool before_word, const struct style *style) {
   size_t lead = 0;
@@ -226,7 +226,8 @@ bool only_comments_want(struct slice body) {
   return true;
 }
 
-/* RFC 6857 §3.2.2: only the comments of these may have such octets; another is text. */
+/* RFC 6857 §3.2.2: only the comments of these fields may have such octets; otherwise the field is
+ * text. */
 void put_comments(struct field_writer *w, struct slice body) {
   if (only_comments_want(body))
     put_phrases(w, body); /* every run of words is ASCII */

@@ -64,8 +64,9 @@ static void put_b(struct buf *out, struct slice s) {
   base64_put(out, slice_of(clean, s.n));
 }
 
-/* How much of `text`, in whole characters, fits into `room` columns; at least one. RFC 2047 §5:
- * "each encoded-word MUST represent an integral number of characters". */
+/* The length of the prefix of `text`, in whole characters, that fits into `room` columns; at least
+ * one character. RFC 2047 §5: "each encoded-word MUST represent an integral number of
+ * characters". */
 static size_t fitting(struct slice text, bool q, size_t room) {
   size_t n = 0, cost = 0;
   while (n < text.n) {
@@ -79,7 +80,7 @@ static size_t fitting(struct slice text, bool q, size_t room) {
   return n;
 }
 
-/* Q can be read by people, so it may be half as long again. */
+/* Q is legible, so it may be half as long again. */
 static bool prefers_q(struct slice text) { return 2 * q_cost(text) <= 3 * b_cost(text.n); }
 
 void field_put_words(struct field_writer *w, struct slice text) {

@@ -13,7 +13,7 @@ enum { MAIL_COLUMNS = 76 /* of a line with an encoded-word in it: RFC 2047 §2 *
 
 struct field_writer {
   struct buf *out;
-  size_t column; /* where the next octet falls */
+  size_t column; /* the column of the next octet */
 };
 
 static inline struct field_writer field_writer(struct buf *out) {
@@ -22,8 +22,7 @@ static inline struct field_writer field_writer(struct buf *out) {
 
 /* Unchanged: ASCII, with its own folding. */
 void field_put(struct field_writer *w, struct slice ascii);
-/* White space in front of something that needs `next` columns: on a new line when it does not
- * fit. */
+/* White space before something that needs `next` columns: on a new line if it does not fit. */
 void field_put_space(struct field_writer *w, struct slice space, size_t next);
 /* `text` in encoded-words, as many as it takes; safe wherever RFC 2047 §5 allows them. One that is
  * only ASCII is encoded too. Puts nothing for empty text. */

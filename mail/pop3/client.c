@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The session's wire and its opening: which reply belongs to which command, lines, clocks,
- * capabilities, TLS.
+/* The wire protocol and the opening of the session: assigning replies to commands, lines,
+ * time-outs, capabilities, TLS.
  *
  * Invariants: replies come in the order of `asked`; the next line, or the lines or octets of a
  * multi-line reply (`inside`), belong to the head of that ring. When no command is outstanding the
@@ -40,7 +40,7 @@ static void utf8_answer(struct pop3_client_session *s, const struct pop3_reply *
 static void quit_answer(struct pop3_client_session *s, const struct pop3_reply *r);
 
 static const struct {
-  /* The status line. Of a multi-line answer it sets `inside`; any other calls client_answered()
+  /* The status line. For a multi-line answer it sets `inside`; otherwise it calls client_answered()
    * first. */
   void (*answer)(struct pop3_client_session *s, const struct pop3_reply *r);
   /* of a multi-line answer; NULL: octets of a message */
@@ -93,7 +93,7 @@ static void watch_sink(struct pop3_client_session *s) {
     s->sink_at = s->pub.proto.now_ms + s->limits.sink_ms;
 }
 
-/* Every call of the shell's ends here. */
+/* Every call from the shell ends here. */
 static void settle_down(struct pop3_client_session *s) {
   s->busy = false;
   if (s->phase >= PHASE_FETCH && s->phase < PHASE_QUIT && !s->pub.proto.holds) fetch_advance(s);
@@ -207,13 +207,13 @@ static void status_line(struct pop3_client_session *s, struct slice line) {
     return;
   }
   if (r.status == POP3_ERR) keep_text(s, slice_from(line, sizeof "-ERR"));
-  if (verb == VERBS) /* unsolicited: some servers announce so that they disconnect */
+  if (verb == VERBS) /* unsolicited: some servers announce in this way that they disconnect */
     client_end(s, r.status == POP3_ERR ? POP3_END_GONE : POP3_END_PROTOCOL);
   else
     verbs[verb].answer(s, &r);
 }
 
-/* Lines beyond what an honest server sends, which is one for each message. */
+/* More lines than an honest server sends, which is one for each message. */
 static bool too_many_lines(const struct pop3_client_session *s) {
   return s->lines > (uint64_t)s->limits.messages * 2 + 1000;
 }
@@ -480,7 +480,7 @@ static void take_limits(struct pop3_client_session *s, const struct pop3_client_
   if (s->limits.window > POP3_CLIENT_WINDOW) s->limits.window = POP3_CLIENT_WINDOW;
 }
 
-/* At once with all its room, so that growing leaves no copy behind. */
+/* Allocated at full size, so that growing leaves no copy behind. */
 static void copy(struct buf *to, size_t max, struct slice s) {
   buf_init(to, max);
   if (s.n) buf_reserve(to, s.n);

@@ -67,7 +67,7 @@ enum pop3_wish {
   POP3_LEAVE, /* neither fetch nor delete: the default */
   POP3_FETCH, /* fetch, leave at the server */
   POP3_MOVE,  /* fetch, and once it is safe delete it at the server; a message that is here already
-                 is fetched again, and is safe if it has the same octets */
+               * is fetched again, and is safe if it has the same octets */
   /* TOP: the header and `lines` of the body, to begin/piece/end; never safe, never deleted */
   POP3_LOOK,
 };
@@ -78,7 +78,7 @@ enum pop3_item_state {
   POP3_COMING, /* begun */
   POP3_WHOLE,  /* received whole; the sink has not settled it yet */
   POP3_SAFE,   /* the sink has stored it durably */
-  /* safe, and not deleted: it came shorter than announced, or behind one that did */
+  /* safe, but not deleted: it came shorter than announced, or followed one that did */
   POP3_KEPT_BACK,
   POP3_DELETED, /* DELE was answered +OK; it is gone when `end` is DONE */
   POP3_REFUSED, /* the server refused RETR or TOP; sink.refused received its text */
@@ -104,7 +104,8 @@ struct pop3_item {
   /* the server's UIDL violates RFC 1939 §7: `uidl` is a digest of it */
   bool made;
   bool is_short; /* fewer octets came than were announced */
-  bool doubtful; /* it was received behind one that was short, and no UIDL proved it */
+  bool doubtful; /* it followed a short message, and no UIDL has confirmed that the session is in
+                  * step */
 };
 
 /* --- the receiver of the messages --- */
@@ -150,19 +151,19 @@ enum pop3_client_tls {
 
 struct pop3_client_policy {
   enum pop3_client_tls tls;
-  bool clear;    /* a login may be tried without TLS, by mechanisms that show no password: the user
-                    allowed it. Else an attacker who strips STLS gets a digest over a challenge of
-                    his own */
+  bool clear;    /* a login may be tried without TLS, by mechanisms that do not reveal the password:
+                  * the user allowed it. Otherwise an attacker who strips STLS gets a digest over a
+                  * challenge of his own */
   bool may_show; /* passwords may be sent without TLS too: the server is on this machine, or the
                     user allowed it */
-  /* When a mechanism that shows nothing is refused, try one that shows the password, for accounts
-   * whose server keeps only a hash: where the certificate was verified. */
+  /* If a mechanism that does not reveal the password is refused, try one that does, for accounts
+   * whose server keeps only a hash: if the certificate was verified. */
   bool second_try;
   bool login_only;   /* QUIT after the login: to test whether it works */
   bool delete_short; /* see 3 above */
-  bool
-      no_quit; /* when all is fetched just go: nothing is deleted, whatever was wished, and a server
-                * that removes what was fetched at QUIT (RFC 2449 §6.7, EXPIRE 0) removes nothing */
+  bool no_quit;     /* disconnect without QUIT when all is fetched: nothing is deleted, whatever was
+                * wished, and a server that removes what was fetched at QUIT (RFC 2449 §6.7, EXPIRE
+                * 0) removes nothing */
   bool no_pipeline; /* one command after another, whatever is announced */
 };
 

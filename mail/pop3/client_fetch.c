@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages: RETR and TOP in a window, their octets to the sink, DELE of what is safe, QUIT.
  *
- * Invariants: messages are asked for in the list's order, so the oldest RETR is the one that octets
- * belong to. DELE begins when no RETR is under way and nothing is unsettled: only `safe`, the
- * sink's wish and whether something came short decide, and all are final by then. `under_way` is
- * the sum of the sizes of messages asked for and not answered. */
+ * Invariants: messages are requested in the list's order, so octets belong to the oldest RETR. DELE
+ * begins when no RETR is outstanding and nothing is unsettled: whether to delete depends only on
+ * `safe`, the sink's wish and whether a message came short, and all are final by then. `under_way`
+ * is the sum of the sizes of outstanding messages. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -49,7 +49,7 @@ static bool has_room(const struct pop3_client_session *s, const struct pop3_item
          weight(m) <= s->limits.window_octets - s->under_way;
 }
 
-/* A message with a UIDL, from the one that is asked for next on; NULL: none has one. */
+/* A message with a UIDL, from the next one to be requested on; NULL: none has one. */
 static const struct pop3_item *named_item(const struct pop3_client_session *s) {
   for (size_t n = 0; n < s->pub.count; n++) {
     const struct pop3_item *m = &s->pub.items[(s->next + n) % s->pub.count];
@@ -59,9 +59,9 @@ static const struct pop3_item *named_item(const struct pop3_client_session *s) {
 }
 
 /* A server that does not stuff a line "." ends the message there, and sends the rest as if it were
- * replies: whoever wrote the message chose them, and could have the client take them for the next
- * messages. So behind a message that came short the server first names a UIDL, which the writer
- * cannot know. Without UIDLs what follows stays doubtful. */
+ * replies: the author of the message controls them, and could have the client take them for the
+ * next messages. So after a message that came short the server must first name a UIDL, which the
+ * author cannot know. Without UIDLs what follows stays doubtful. */
 static bool is_doubted(const struct pop3_client_session *s) { return s->in_doubt && named_item(s); }
 
 static bool is_in_step(struct pop3_client_session *s) {
@@ -108,7 +108,7 @@ void dele_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
     s->sink.refused(s->sink.arg, m, r->text);
 }
 
-/* The last message may be cut, by its size: nothing but a UIDL shows whether it is. */
+/* Judging by its size, the last message may be truncated: only a UIDL can tell. */
 static bool is_end_proven(struct pop3_client_session *s) {
   return !s->last_cut || s->last_cut->is_short || is_in_step(s);
 }
@@ -136,7 +136,7 @@ void fetch_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   size_t i = client_head(s)->item;
   struct pop3_item *m = item_of(s, i);
   bool doubted = is_doubted(s);
-  if (doubted && i < s->next) s->next = i; /* it is asked for again */
+  if (doubted && i < s->next) s->next = i; /* it is requested again */
   if (r->status != POP3_OK) {
     s->under_way -= weight(m);
     client_answered(s);
@@ -177,9 +177,9 @@ static void give(struct pop3_client_session *s, struct pop3_item *m) {
   buf_reset(&s->piece);
 }
 
-/* Some servers count a line end as one octet in LIST. Of such a server a message can be cut and
- * still have as many octets as announced: its size proves it whole only when it agrees without the
- * CRs too. */
+/* Some servers count a line end as one octet in LIST. A truncated message of such a server may
+ * still have as many octets as announced: its size proves it complete only if it also agrees
+ * without the CRs. */
 static bool may_be_cut(struct pop3_client_session *s, const struct pop3_item *m) {
   uint64_t least = m->octets - s->line_ends;
   s->last_whole = m->size && least == m->size;
@@ -187,11 +187,11 @@ static bool may_be_cut(struct pop3_client_session *s, const struct pop3_item *m)
   return least < m->size && (m->octets > m->size || s->counts_lf);
 }
 
-/* Behind a message that is or may be cut, the session is in doubt. */
+/* After a message that is or may be truncated, the session may be out of step. */
 static void look_at_size(struct pop3_client_session *s, struct pop3_item *m) {
   s->last_came = m;
   m->doubtful = s->in_doubt;
-  m->is_short = m->octets < m->size || !m->octets; /* nothing proves nothing */
+  m->is_short = m->octets < m->size || !m->octets; /* an empty message proves nothing */
   bool unsure = may_be_cut(s, m) && !m->is_short;
   if (!m->is_short && !unsure) return;
   s->last_cut = m;
@@ -243,7 +243,7 @@ static void finish(struct pop3_client_session *s, struct pop3_item *m) {
   if (s->unproven != m) give_end(s, m);
 }
 
-/* The sink held while the message's end was here already. */
+/* The sink held, and the message's end has already arrived. */
 void fetch_resume(struct pop3_client_session *s) {
   if (s->end_waits) finish(s, item_of(s, client_head(s)->item));
   s->end_waits = false;
@@ -269,8 +269,8 @@ bool fetch_body(struct pop3_client_session *s, struct slice *in) {
 }
 
 /* The item at fault: the rest of a message that ended too early is read as replies; otherwise it is
- * the message being received, or whose RETR was to be answered. What is no reply blames the message
- * before it, unless its size proves that one whole. */
+ * the message being received, or whose RETR awaits its reply. If a reply is malformed, the message
+ * before it is at fault, unless its size proves it complete. */
 struct pop3_item *fetch_stuck(struct pop3_client_session *s, enum pop3_end end) {
   bool out_of_step = end == POP3_END_PROTOCOL || end == POP3_END_TOO_MUCH;
   bool broken = out_of_step || end == POP3_END_GONE || end == POP3_END_IDLE;

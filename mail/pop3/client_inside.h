@@ -63,7 +63,7 @@ struct pop3_client_session {
   size_t asked_at, asked_n;
   bool inside;    /* inside the lines or octets of a multi-line reply */
   uint64_t lines; /* of this answer */
-  bool busy; /* inside a call of the shell: what the sink requests is handled when the call ends */
+  bool busy; /* inside a call from the shell: requests of the sink are handled when the call ends */
   uint64_t idle_at, session_at, sink_at; /* deadlines; sink_at 0: not waiting for the sink */
 
   /* the server's capabilities */
@@ -86,21 +86,24 @@ struct pop3_client_session {
   size_t cap, at; /* of items; where the next UIDL is looked for */
 
   /* fetching */
-  bool finishing, marked; /* marked: some DELE was said */
+  bool finishing, marked; /* marked: some DELE was sent */
   bool drain;             /* the rest of this message is discarded */
   bool end_waits;         /* this message is complete, and the sink holds */
   size_t next;            /* the item to ask for next */
   size_t unsettled;
-  struct pop3_item *last_cut; /* the last message that is, or by its size may be, cut; NULL: none */
-  struct pop3_item *last_came; /* the last one that was received, but for POP3_LOOK */
-  bool last_whole;             /* its size proves it whole */
-  struct pop3_item *unproven;  /* may be cut; the sink has its octets, and its end with the proof */
-  bool in_doubt;               /* replies behind `last_cut` may be its rest: see is_in_step() */
+  struct pop3_item *last_cut; /* the last message that is, or judging by its size may be, truncated;
+                               * NULL: none */
+  struct pop3_item *last_came; /* the last one that was received, except with POP3_LOOK */
+  bool last_whole;             /* its size proves it complete */
+  struct pop3_item *unproven;  /* it may be truncated; the sink has its octets, and gets its end
+                                * once it is proven complete */
+  bool in_doubt;               /* replies after `last_cut` may be the rest of it: see
+                                * is_in_step() */
   bool counts_lf;              /* the server counts a line end as one octet */
-  bool one_by_one;             /* sizes prove little here: no RETR behind one that is outstanding */
+  bool one_by_one;             /* sizes are unreliable here: only one RETR outstanding at a time */
   uint64_t line_ends;          /* of the message being received */
   uint64_t under_way;          /* octets of messages asked for, by LIST */
-  uint64_t credited;           /* octets of the message when the idle time was last counted anew */
+  uint64_t credited;           /* octets of the message when the idle time was last restarted */
   struct pop3_unstuffer unstuff;
   struct buf piece;
 };
@@ -120,7 +123,7 @@ void client_capa(struct pop3_client_session *s);
 void client_quit(struct pop3_client_session *s);
 /* How many commands may be outstanding. */
 size_t client_window(const struct pop3_client_session *s);
-/* Handles the sink's verdict on `item` (NULL: on the list). False: nothing more in this call. */
+/* Handles the sink's verdict on `item` (NULL: on the list). False: do nothing more in this call. */
 bool client_heed(struct pop3_client_session *s, struct pop3_item *item,
                  enum pop3_sink_verdict verdict);
 

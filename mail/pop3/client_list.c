@@ -76,7 +76,7 @@ static void ask_sink(struct pop3_client_session *s) {
     s->phase = PHASE_FETCH;
 }
 
-/* A refusal with a code is a trouble; without, the server has no UIDL. */
+/* A refusal with a response code is a failure; without, the server does not support UIDL. */
 void uidl_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
   s->at = 0;
   s->pub.has_uidl = s->inside = r->status == POP3_OK;
@@ -89,7 +89,7 @@ void uidl_answer(struct pop3_client_session *s, const struct pop3_reply *r) {
     ask_sink(s);
 }
 
-/* Most servers list in one order both times. */
+/* Most servers list in the same order both times. */
 static struct pop3_item *find(struct pop3_client_session *s, uint64_t number) {
   struct pop3_item key = { .number = number };
   if (s->at < s->pub.count && s->pub.items[s->at].number == number) return &s->pub.items[s->at++];
@@ -121,7 +121,7 @@ void uidl_line(struct pop3_client_session *s, struct slice line) {
   struct slice uidl;
   if (!pop3_reply_uidl(line, &number, &uidl)) return;
   struct pop3_item *item = find(s, number);
-  if (!item) return; /* beyond our limit, or none of LIST's */
+  if (!item) return; /* beyond our limit, or not in LIST */
   if (item->uidl.n) {
     client_end(s, POP3_END_PROTOCOL);
     return;
@@ -139,8 +139,8 @@ static int by_uidl(const void *a, const void *b) {
   return x->number < y->number ? -1 : 1;
 }
 
-/* Distinguishing messages compares all those of one UIDL: the cost is quadratic in a number that
- * the server chooses. */
+/* Telling messages with the same UIDL apart compares them all: the cost is quadratic in a number
+ * that the server chooses. */
 static void unname_crowds(struct pop3_item **sorted, size_t n) {
   for (size_t i = 0, end; i < n; i = end) {
     struct slice uidl = sorted[i]->uidl;

@@ -10,7 +10,7 @@ enum { LINE_ROOM = 2 * SASL_MESSAGE_MAX };
 
 static void go_on(struct pop3_client_session *s, enum sasl_refusal why, enum pop3_end end);
 
-/* A line that could be taken for two is never sent. */
+/* A word that could be read as two lines is never sent. */
 static bool sendable(struct slice word) {
   return slice_find(word, '\r') < 0 && slice_find(word, '\n') < 0 && slice_find(word, 0) < 0;
 }
@@ -19,7 +19,7 @@ static void send_word(struct pop3_client_session *s, enum pop3_client_verb verb,
                       struct slice argument, const char *shown) {
   struct buf line;
   buf_init(&line, LINE_ROOM);
-  buf_reserve(&line, argument.n + 16); /* at once: it may be a password */
+  buf_reserve(&line, argument.n + 16); /* full size at once: it may be a password */
   buf_printf(&line, "%s ", word);
   buf_put(&line, argument);
   if (line.failed)
@@ -180,7 +180,7 @@ void login_begin(struct pop3_client_session *s) {
     client_end_politely(s, sasl_login_allowed(&r) ? POP3_END_NO_MECHANISM : POP3_END_NO_TLS);
 }
 
-/* The next way, or `end`. */
+/* Tries the next mechanism, or ends with `end`. */
 static void go_on(struct pop3_client_session *s, enum sasl_refusal why, enum pop3_end end) {
   struct sasl_login_rules r = rules(s);
   struct sasl_login_offer o = offer(s);
@@ -220,8 +220,8 @@ static bool verdict(struct slice text, const char *word) {
   return false;
 }
 
-/* Without a response code: by RFC 3206 §3 the password is not at fault if the server announced that
- * it would say so. Otherwise RFC 1939's own words for a locked maildrop contain "lock". */
+/* Without a response code: by RFC 3206 §3 the password is not at fault if the server announced
+ * AUTH-RESP-CODE. Otherwise the words of RFC 1939 for a locked maildrop contain "lock". */
 static enum pop3_end no_code(const struct pop3_client_session *s, const struct pop3_reply *r) {
   if (s->auth_codes) return POP3_END_TROUBLE;
   return verdict(r->text, "lock") || verdict(r->text, "in use") ? POP3_END_IN_USE

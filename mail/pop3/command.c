@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* POP3 command lines cut into verb and argument, and one parser for each shape of arguments.
+/* Splits POP3 command lines into verb and argument, with one parser for each shape of arguments.
  * Invariant: a handler sees arguments only if they passed the rule of their kind; slices are
  * borrowed from the line. */
 #include "mail/pop3/command.h"
@@ -57,7 +57,7 @@ static bool arg_name(struct slice s, struct pop3_args *a) {
   return is_utf8_word(s);
 }
 
-/* Any octets, 8-bit too, but none that could end a line or a string somewhere else. */
+/* Any octets, including 8-bit ones, except those that could end a line or a string elsewhere. */
 static bool arg_password(struct slice s, struct pop3_args *a) {
   a->text = s;
   a->has_text = true;

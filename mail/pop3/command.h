@@ -40,9 +40,9 @@ struct pop3_args {
   uint8_t digest[16];
 };
 
-/* Cuts a line (without CRLF) at its first space. */
+/* Splits a line (without CRLF) at its first space. */
 struct pop3_command pop3_command_split(struct slice line);
-/* True when the arguments are what `kind` asks for. Slices in *ret are borrowed from the line. */
+/* True if the arguments match `kind`. Slices in *ret are borrowed from the line. */
 bool pop3_args_parse(enum pop3_arg kind, const struct pop3_command *c, struct pop3_args *ret);
 /* How the arguments are written, for an error: "msg", "[msg]", "" ... */
 const char *pop3_arg_usage(enum pop3_arg kind);

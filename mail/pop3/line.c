@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Lines cut off a POP3 stream, by a server or a client.
- * States: in a line (all zero) → `skipping` once it is too long, until its CRLF → in a line; in
- * a line → `bare` behind a lone LF, until the next CRLF → in a line.
- * Invariants: only a counter is kept between calls; a line is searched no further than its
- * limit; more than POP3_ENDLESS octets without an end are reported as endless. */
+/* Splits a POP3 stream into lines, for a server or a client. States: in a line (all zero) →
+ * `skipping` once it is too long, until its CRLF → in a line; in a line → `bare` after a lone LF,
+ * until the next CRLF → in a line. Invariants: only a counter is kept between calls; a line is
+ * searched no further than its limit; more than POP3_ENDLESS octets without an end are reported as
+ * endless. */
 #include "mail/pop3/line.h"
 
 /* Discards the octets of a line that is too long. A CR at the end stays: its LF may follow. */
@@ -24,7 +24,7 @@ static enum pop3_line skip(struct pop3_framer *f, struct slice *in) {
 enum pop3_line pop3_line_next(struct pop3_framer *f, struct slice *in, size_t max,
                               struct slice *ret) {
   if (f->skipping) return skip(f, in);
-  /* Looking no further than a line may reach keeps a long pipeline linear. */
+  /* Searching no further than a line may reach keeps a long pipeline linear. */
   ptrdiff_t end = slice_search(slice_first(*in, max), SLICE("\r\n"));
   if (end >= 0) {
     *ret = slice_first(*in, (size_t)end);
@@ -45,8 +45,7 @@ static enum pop3_line take_bare(struct pop3_framer *f, struct slice *in, size_t 
   return f->skipped > POP3_ENDLESS ? POP3_LINE_ENDLESS : POP3_LINE_BARE;
 }
 
-/* Through the rest of such a line: to its CRLF, which is no end of anything, or the next LF alone.
- */
+/* Skips the rest of such a line: to its CRLF, which ends nothing, or the next LF alone. */
 static enum pop3_line skip_bare(struct pop3_framer *f, struct slice *in) {
   ptrdiff_t lf = slice_find(*in, '\n');
   if (lf < 0) return skip(f, in);

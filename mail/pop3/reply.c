@@ -23,15 +23,15 @@ static bool take_code(struct slice *text, struct slice *ret) {
   return true;
 }
 
-/* Servers put several blanks, or TABs, where RFC 1939 §3 has one space, and other clients take
- * them. */
+/* Some servers send several blanks, or TABs, where RFC 1939 §3 has one space, and other clients
+ * accept them. */
 static bool is_blank(int c) { return c == ' ' || c == '\t'; }
 
 static void skip_blanks(struct slice *s) {
   while (is_blank(slice_at(*s, 0))) *s = slice_from(*s, 1);
 }
 
-/* The next word, without the blanks around it. */
+/* The next word, without surrounding blanks. */
 static struct slice next_word(struct slice *line) {
   size_t n = 0;
   skip_blanks(line);
@@ -42,7 +42,7 @@ static struct slice next_word(struct slice *line) {
   return word;
 }
 
-/* "+OK", in any case, alone or before a blank. "+OKAY" is nothing. */
+/* "+OK", in any case, alone or before a blank; not "+OKAY". */
 static bool take_status(struct slice *line, struct slice word) {
   if (!slice_case_starts(*line, word)) return false;
   struct slice rest = slice_from(*line, word.n);
@@ -111,14 +111,15 @@ bool pop3_reply_uidl(struct slice line, uint64_t *ret_number, struct slice *ret_
   return true;
 }
 
-/* Where the next octet falls. DOT: behind a dot that began a line; DOT_CR: behind that and a CR. */
+/* The position of the next octet. DOT: after a dot that began a line; DOT_CR: after that and a
+ * CR. */
 enum { AT_START, AT_INSIDE, AT_CR, AT_DOT, AT_DOT_CR };
 
 void pop3_unstuff_open(struct pop3_unstuffer *u, uint64_t max) {
   *u = (struct pop3_unstuffer){ .max = max, .at = AT_START };
 }
 
-/* The octets from here up to the end of the line, or of the input: they go out as they are. */
+/* The octets up to the end of the line, or of the input, which are copied unchanged. */
 static struct slice plain_run(struct slice in) {
   ptrdiff_t lf = slice_find(in, '\n');
   return lf < 0 ? in : slice_first(in, (size_t)lf + 1);
@@ -138,7 +139,7 @@ static uint8_t at_after_run(uint8_t at, struct slice run) {
   return crlf ? AT_START : AT_INSIDE;
 }
 
-/* One octet behind a dot that began a line, or behind that dot and a CR. */
+/* One octet after a dot that began a line, or after that dot and a CR. */
 static enum pop3_unstuff after_dot(struct pop3_unstuffer *u, struct slice *in, struct buf *out) {
   int c = slice_at(*in, 0);
   if (u->at == AT_DOT_CR && c == '\n') {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Replies of a POP3 server, as a client reads them. All input is treated as hostile: sizes are
  * bounded, nothing is kept, and what does not follow the grammar is an error, never a guess. Blanks
- * are accepted as other clients accept them: several, TABs, in front and behind; "+ok" is "+OK".
+ * are tolerated as in other clients: several, TABs, leading and trailing; "+ok" is "+OK".
  *
  *    response = greeting / single-line / multi-line      status = "+OK" / "-ERR"
  *    resp-code = "[" resp-level *("/" resp-level) "]"    continue-req = "+" SP [base64]
@@ -18,18 +18,18 @@ enum pop3_status { POP3_OK, POP3_ERR, POP3_CONTINUE };
 struct pop3_reply {
   enum pop3_status status;
   struct slice code; /* "IN-USE" of "[IN-USE]"; empty when there is none */
-  struct slice text; /* what follows; of a continuation, the base64 */
+  struct slice text; /* the rest; of a continuation, the base64 */
 };
 
-/* One line without CRLF. False when it is no response. */
+/* One line without CRLF. False if it is not a response. */
 bool pop3_reply_parse(struct slice line, struct pop3_reply *ret);
-/* The last "<...@...>" of a greeting: APOP's timestamp with its brackets (RFC 1939 §7). False when
- * there is none, so no APOP. */
+/* The last "<...@...>" of a greeting: APOP's timestamp with its brackets (RFC 1939 §7). False if
+ * there is none: the server has no APOP. */
 bool pop3_reply_timestamp(struct slice text, struct slice *ret);
 /* "2 320": STAT's answer, or a line of LIST. */
 bool pop3_reply_pair(struct slice line, uint64_t *ret_first, uint64_t *ret_second);
-/* "2 QhdPYR:00WBw1Ph7x7": a line of UIDL. The id may be one that pop3_uidl_ok() would not have, but
- * is not empty. */
+/* "2 QhdPYR:00WBw1Ph7x7": a line of UIDL. The id may be invalid by pop3_uidl_ok(), but is not
+ * empty. */
 bool pop3_reply_uidl(struct slice line, uint64_t *ret_number, struct slice *ret_uidl);
 /* 1 to 70 octets from 0x21 to 0x7E (RFC 1939 §7). */
 bool pop3_uidl_ok(struct slice uidl);

@@ -16,7 +16,7 @@ void pop3_stuff_open_top(struct pop3_stuffer *st, uint64_t announced, uint64_t l
   st->lines_left = lines;
 }
 
-/* Header or body lines are counted here. True when TOP has had its lines. */
+/* Called for each header or body line. True when TOP's lines have been sent. */
 static bool line_done(struct pop3_stuffer *st, bool empty) {
   if (st->in_header)
     st->in_header = !empty;
@@ -35,8 +35,8 @@ static void put_clean(struct buf *out, struct slice s) {
   buf_added(out, s.n);
 }
 
-/* The body of RETR has nothing in it but dots behind CRLF, and most bodies have few dots: how many
- * octets from `at` on go before the next such dot. at > 0, and the octet before it ends a line. */
+/* In the body of RETR only dots after CRLF matter, and most bodies have few dots: the number of
+ * octets from `at` on before the next such dot. at > 0, and the octet before it ends a line. */
 static size_t plain_body(struct slice piece, size_t at) {
   const uint8_t *end = piece.p + piece.n, *dot = piece.p + at;
   while (++dot < end && (dot = memchr(dot, '.', (size_t)(end - dot))))
@@ -53,7 +53,7 @@ static enum mail_at after_body(enum mail_at at, struct slice run) {
 
 enum pop3_stuff pop3_stuff_put(struct pop3_stuffer *st, struct slice piece, struct buf *out) {
   if (piece.n > st->announced - st->taken || !buf_reserve(out, piece.n)) return POP3_STUFF_WRONG;
-  size_t sent = 0, i = 0; /* octets that are in `out`; octets looked at */
+  size_t sent = 0, i = 0; /* octets put into `out`; octets examined */
   bool cut = false;
   while (i < piece.n && !cut) {
     struct slice rest = slice_from(piece, i);

@@ -31,8 +31,8 @@ static bool is_lower_hex(struct slice s) {
   return true;
 }
 
-/* The response: name SP 32 lower-case hex digits. The name may hold spaces, so the last one parts
- * them. */
+/* The response: name SP 32 lower-case hex digits. The name may contain spaces, so the last one
+ * separates them. */
 enum sasl_verdict cram_server(struct sasl_server *s, bool has, struct slice response,
                               struct buf *out) {
   if (s->at == CRAM_START) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The choice of a login mechanism by a client, from one table in the order of preference.
- * Invariants: nothing that shows a password is chosen without TLS unless the rules allow it;
- * each refusal rules out at least one row, so the sequence of attempts ends; tokens and
- * certificates are used only by name. */
+ * Invariants: nothing that reveals a password is chosen without TLS unless the rules allow it; each
+ * refusal rules out at least one row, so the sequence of attempts ends; tokens and certificates are
+ * used only by name. */
 #include "mail/sasl/login.h"
 
 const struct sasl_way sasl_ways[] = {

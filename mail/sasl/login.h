@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-/* How our own clients choose a login mechanism: which is tried first, and which after a refusal.
- * One table and one function for the POP3 session (fetch, migrate, the collector) and the SMTP
- * session (the sender, send).
+/* How our own clients choose a login mechanism, and the next one after a refusal. One table and one
+ * function for the POP3 session (fetch, migrate, the collector) and the SMTP session (the sender,
+ * send).
  *
- * A way is a SASL mechanism, or one of POP3's own commands. The order of preference, among what is
+ * A way is a SASL mechanism, or one of POP3's own commands. The order of preference, among those
  * offered:
  *
- *   1. mechanisms that do not show the password and prove the server too: SCRAM, with channel
- *      binding first
- *   2. those that show the password: PLAIN, LOGIN, USER; they work with every account
+ *   1. mechanisms that do not reveal the password and authenticate the server too: SCRAM, with
+ *      channel binding first
+ *   2. those that reveal the password: PLAIN, LOGIN, USER; they work with every account
  *   3. CRAM-MD5, APOP
  *
- * Tokens and certificates are used only when they are named: a password is no token.
+ * Tokens and certificates are used only if they are named: a password is not a token.
  *
- * Without TLS: none, unless the rules have `clear` (mechanisms that do not show the password) or
+ * Without TLS: none, unless the rules have `clear` (mechanisms that do not reveal the password) or
  * `may_show` (all). Otherwise an attacker who strips TLS would get a digest over a challenge of his
  * own. */
 #ifndef QASID_SASL_LOGIN_H
@@ -40,8 +40,8 @@ struct sasl_login_rules {
   bool secure;        /* TLS is there */
   bool binds;         /* its exporter is known */
   bool clear, may_show;
-  bool second_try; /* when a way that does not show the password is refused, try one that does: the
-                      server may keep only a hash of it. Only where the certificate was verified */
+  bool second_try; /* if a way that does not reveal the password is refused, try one that does: the
+                    * server may keep only a hash of it. Only if the certificate was verified */
 };
 struct sasl_login_offer {
   struct slice mechanisms; /* announced for AUTH, separated by spaces */
@@ -56,8 +56,8 @@ struct sasl_login_past {
 
 enum sasl_refusal {
   SASL_REFUSED_WRONG,     /* wrong credentials, or an unknown reason */
-  SASL_REFUSED_MECHANISM, /* announced, but not known or not possible for this account */
-  SASL_REFUSED_COMMAND,   /* AUTH itself is not known */
+  SASL_REFUSED_MECHANISM, /* announced, but not supported or not possible for this account */
+  SASL_REFUSED_COMMAND,   /* AUTH itself is not supported */
   SASL_REFUSED_HERE,      /* nothing was sent: the mechanism cannot carry this name or password */
   SASL_REFUSED_OTHERWISE, /* for a reason that another way would not change */
 };

@@ -61,7 +61,8 @@ static enum sasl_verdict login_name(struct sasl_server *s, struct slice name, st
 }
 
 /* draft §2.2: "at least one widely deployed client requires that the challenge strings … be
- * "Username:" and "Password:"". Some clients send the name as an initial response; it is taken. */
+ * "Username:" and "Password:"". Some clients send the name as an initial response; that is
+ * accepted. */
 enum sasl_verdict login_server(struct sasl_server *s, bool has, struct slice response,
                                struct buf *out) {
   if (s->at == LOGIN_START && !has) {
@@ -77,7 +78,7 @@ enum sasl_verdict login_server(struct sasl_server *s, bool has, struct slice res
   return s->password.failed ? SASL_MALFORMED : SASL_PASSWORD;
 }
 
-/* draft §2.1: the client does not look at the challenges. */
+/* draft §2.1: the client ignores the text of the challenges. */
 enum sasl_advice login_client(struct sasl_client *c, bool has, struct slice challenge,
                               struct buf *out) {
   if (!has || !c->name.n || !sasl_safe_utf8(c->name) || !login_password_ok(c->password))

@@ -70,8 +70,8 @@ extern const struct sasl_mechanism sasl_mechanisms[];
 /* By name, in any case. NULL: not known. */
 const struct sasl_mechanism *sasl_find(struct slice name);
 
-/* An AUTH command as a trace may show it: the command, the mechanism if it is one (a password may
- * stand in its place), "***" for the rest. */
+/* An AUTH command as a trace may show it: the command, the mechanism if it is known (a password may
+ * be in its place), "***" for the rest. */
 void sasl_put_shown(struct buf *out, struct slice line);
 
 /* --- what a server offers --- */
@@ -90,7 +90,7 @@ struct sasl_channel {
 /* Whether the mechanism may be used here. A server accepts those that it announces, no others. */
 bool sasl_usable(const struct sasl_mechanism *m, struct sasl_channel ch);
 /* The mechanisms announced here: those that are named, and may be used. Those that need
- * configuration of their own (tokens, certificates) are named by that. */
+ * configuration of their own (tokens, certificates) are enabled by that. */
 sasl_set sasl_announced(sasl_set named, struct sasl_channel ch);
 bool sasl_has(sasl_set set, const struct sasl_mechanism *m);
 /* Whether the set contains a mechanism that binds to the channel. */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* SCRAM (RFC 5802; with SHA-256: RFC 7677), with and without channel binding (§6). With -PLUS the
- * client says "p=" and the type of binding, tls-exporter (RFC 9266) or tls-server-end-point (RFC
- * 5929 §4), and its last message repeats the octets; without, it says "n", or "y" when it would
- * have bound had it been offered.
+ * client sends "p=" and the type of binding, tls-exporter (RFC 9266) or tls-server-end-point (RFC
+ * 5929 §4), and its last message repeats the octets; without, it sends "n", or "y" if it would have
+ * bound had it been offered.
  *
- * Server: START (→ ASKED) → SALTING → CHALLENGED → PROVING → SIGNED → (OK).
- * Client: START → FIRST → FINAL → (proven).
- * `text` grows into AuthMessage (§3): client-first-bare "," server-first ","
+ * Server: START (→ ASKED) → SALTING → CHALLENGED → PROVING → SIGNED → (OK). Client: START → FIRST →
+ * FINAL → (proven). `text` grows into AuthMessage (§3): client-first-bare "," server-first ","
  * client-final-without-proof. */
 #include "lib/base/codec.h"
 #include "lib/base/num.h"
@@ -159,7 +158,7 @@ enum sasl_verdict scram_salt(struct sasl_server *s, struct slice salt, uint32_t 
 }
 
 /* client-final-message = channel-binding "," nonce ["," extensions] "," proof. "c" is the gs2
- * header again with the binding behind it (§6: "The server MUST always validate the client's "c="
+ * header again followed by the binding (§6: "The server MUST always validate the client's "c="
  * field"), "r" the whole nonce. */
 static enum sasl_verdict server_final(struct sasl_server *s, struct slice message) {
   ptrdiff_t comma = slice_rfind(message, ',');
@@ -278,7 +277,7 @@ struct server_first_message {
 };
 
 /* server-first-message = nonce "," salt "," iteration-count ["," extensions]. The nonce must begin
- * with ours and go on (§5.1): a server that only repeats ours brings no freshness of its own. */
+ * with ours and continue (§5.1): a server that only repeats ours adds no freshness of its own. */
 static bool client_reads_first(struct sasl_client *c, struct slice message,
                                struct server_first_message *ret) {
   struct slice rest = message, salt, iterations;

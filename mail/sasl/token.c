@@ -107,7 +107,7 @@ static enum sasl_verdict token_server(struct sasl_server *s, bool has, struct sl
   s->at = SERVER_DONE;
   if (refused) return SASL_WRONG; /* whatever it answers */
   if (!has || !first || !response.n) return SASL_MALFORMED;
-  buf_reserve(&s->token, response.n); /* at once, so that growing leaves no copy behind */
+  buf_reserve(&s->token, response.n); /* full size at once, so that growing leaves no copy behind */
   if (!parse(s, response) || s->authzid.failed || s->token.failed) return SASL_MALFORMED;
   s->at = SERVER_SENT;
   return SASL_TOKEN;
@@ -123,7 +123,7 @@ enum sasl_verdict xoauth2_server(struct sasl_server *s, bool has, struct slice r
   return token_server(s, has, response, xoauth2_parse);
 }
 
-/* The same words whatever was wrong (RFC 7628 §3.2.2; RFC 6750 §3.1 has the code). */
+/* The same text for every reason (RFC 7628 §3.2.2; RFC 6750 §3.1 has the code). */
 enum sasl_verdict token_judged(struct sasl_server *s, bool right, struct buf *out) {
   if (s->at != SERVER_SENT) return SASL_WRONG;
   s->at = right ? SERVER_DONE : SERVER_REFUSED;

@@ -19,7 +19,7 @@ static const struct class_row classes[SMTP_CLASSES] = {
 #undef C
 };
 
-/* A rule with its parts as slices; text may be empty. */
+/* A rule split into slices; text may be empty. */
 struct rule {
   enum smtp_class class;
   struct slice code, enhanced, text;
@@ -34,7 +34,7 @@ static const struct {
 #undef R
 };
 
-/* A reply, made ready for comparison. */
+/* A reply, prepared for comparison. */
 struct subject {
   uint16_t code;
   uint8_t enhanced[3];
@@ -61,7 +61,7 @@ struct smtp_class_delay smtp_class_delay(enum smtp_class c) {
 
 /* --- numbers with dots --- */
 
-/* At most three digits off the front; -1: there is none. */
+/* At most three digits off the front; -1: there are none. */
 static int take_number(struct slice *s) {
   int n = -1;
   for (int i = 0; i < 3 && ascii_is_digit(slice_at(*s, 0)); i++) {
@@ -71,7 +71,7 @@ static int take_number(struct slice *s) {
   return n;
 }
 
-/* "5.1.1" at the front, which neither a digit nor ".digit" follows (that is an address). */
+/* "5.1.1" at the front, not followed by a digit or ".digit" (that would be an address). */
 static bool take_enhanced(struct slice *s, uint8_t ret[static 3]) {
   struct slice rest = *s;
   int n[3];
@@ -140,7 +140,7 @@ static bool text_fits(struct slice want, struct slice text) {
   return true;
 }
 
-/* Pieces keep the spaces at their own ends where the rule is one piece ("spf "). */
+/* The outer spaces of a rule that is a single piece are significant ("spf "). */
 static bool words_fit(struct slice want, struct slice text) {
   if (!want.n) return true;
   return slice_find(want, '*') < 0 ? slice_search(text, want) >= 0 : text_fits(want, text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The class of a failure that a reply reports, from its code, enhanced code and text (classes.def).
- * Pure.
+/* The class of the failure that a reply reports, from its code, enhanced code and text
+ * (classes.def). Pure.
  *
  * The class controls the back-off, and is shown to those who ask why mail waits. It never makes a
  * temporary reply permanent, nor the reverse: only the code's first digit decides that. */
@@ -23,15 +23,15 @@ const char *smtp_class_meaning(enum smtp_class c);
 /* SMTP_CLASSES: not a class. */
 enum smtp_class smtp_class_named(struct slice word);
 
-/* The delay after a temporary reply of the class: `first` at least, and at most `most`, in
- * multiples of the usual first delay; most 0: as usual. */
+/* The delay after a temporary reply of the class: at least `first` and at most `most`, in multiples
+ * of the usual first delay; most 0: the usual maximum. */
 struct smtp_class_delay {
   unsigned first, most;
 };
 struct smtp_class_delay smtp_class_delay(enum smtp_class c);
 
-/* Rules of the administrator's, before the built-in ones: lines "CLASS CODE ENHANCED TEXT", CODE
- * and ENHANCED as in classes.def or "*" for any. */
+/* The administrator's rules, which take precedence over the built-in ones: lines "CLASS CODE
+ * ENHANCED TEXT", CODE and ENHANCED as in classes.def or "*" for any. */
 struct smtp_class_rules {
   const char *const *lines;
   size_t count;

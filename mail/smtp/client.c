@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The client session's wire and opening: replies passed to the part that awaits them, clocks, EHLO,
- * STARTTLS.
+/* The wire protocol and the opening of the session: replies passed to the part that awaits them,
+ * time-outs, EHLO, STARTTLS.
  *
  *   GREETING → EHLO (→ HELO) → STARTTLS → (TLS) → EHLO → AUTH → SEND ⇄ RSET → QUIT → OVER
  *
@@ -46,7 +46,7 @@ void smtp_client_await(struct smtp_session *s, uint64_t ms) {
   s->wait_at = s->pub.proto.now_ms + ms;
 }
 
-/* Every call of the shell's ends here. */
+/* Every call from the shell ends here. */
 static void settle_down(struct smtp_session *s) {
   struct proto *p = &s->pub.proto;
   if (s->phase == SMTP_PHASE_SEND) smtp_send_advance(s);
@@ -106,7 +106,7 @@ void smtp_client_end(struct smtp_session *s, enum smtp_end end) {
   proto_close(&s->pub.proto, CLOSE_NONE);
 }
 
-/* The server is not usable, but is sent a QUIT, whose reply is not awaited. */
+/* The server is unusable, but is sent a QUIT, whose reply is not awaited. */
 static void end_politely(struct smtp_session *s, enum smtp_end end) {
   smtp_client_send(s, SLICE("QUIT"), NULL);
   smtp_client_end(s, end);
@@ -143,7 +143,7 @@ static void take_auth(struct smtp_session *s, struct slice names) {
   if (!buf_len(&s->mechanisms) && names.n < MECHANISMS_MAX) buf_put(&s->mechanisms, names);
 }
 
-/* "SIZE 10240000" (RFC 1870 §3); no number, zero or a wrong one: no limit is known. */
+/* "SIZE 10240000" (RFC 1870 §3); no number, zero or an invalid one: no known limit. */
 static void take_size(struct smtp_session *s, struct slice number) {
   uint64_t n;
   s->pub.has_size = true;
@@ -166,7 +166,7 @@ static void take_keyword(struct smtp_session *s, struct slice line) {
 
 static void take_keywords(struct smtp_session *s) {
   struct slice rest = buf_slice(&s->reply.text);
-  slice_split(&rest, '\n'); /* the first line greets */
+  slice_split(&rest, '\n'); /* the first line is the greeting */
   while (rest.p) take_keyword(s, slice_split(&rest, '\n'));
   s->pub.offers_tls |= s->starttls;
   if (s->policy.no_pipeline) s->pub.pipelining = false;
@@ -280,7 +280,7 @@ static const char *answered_command(const struct smtp_session *s) {
 }
 
 /* 421 may come at any time, in place of any reply (RFC 5321 §3.8). So may the 221 of a server that
- * closes unasked: it confirms nothing. */
+ * closes without QUIT: it confirms nothing. */
 static void shut_down(struct smtp_session *s) {
   if (s->phase == SMTP_PHASE_SEND) smtp_send_shut_down(s);
   smtp_client_keep(s, s->pub.stage, SMTP_TEMPORARY);
@@ -309,7 +309,7 @@ static void put_escaped(struct buf *b, struct slice in) {
   }
 }
 
-/* No reply: the words are kept as they came, with what was read of it before. */
+/* Not a reply: its text is kept as it came, together with the part already read. */
 static void unreadable(struct smtp_session *s, struct slice in) {
   struct smtp_verdict *v = &s->pub.last;
   *v = (struct smtp_verdict){
@@ -328,7 +328,7 @@ static void unreadable(struct smtp_session *s, struct slice in) {
   smtp_client_end(s, SMTP_END_PROTOCOL);
 }
 
-/* One reply. False: there is none yet, or nothing more is taken. */
+/* One reply. False: there is none yet, or nothing more is accepted. */
 static bool step(struct smtp_session *s, struct slice *in) {
   struct slice whole = *in;
   switch (smtp_reply_read(&s->reply, in)) {
@@ -372,7 +372,7 @@ void smtp_client_secured(struct smtp_client *c) {
 
 void smtp_client_gone(struct smtp_client *c, enum smtp_end why) {
   struct smtp_session *s = (struct smtp_session *)c;
-  if (s->phase == SMTP_PHASE_QUIT) why = SMTP_END_DONE; /* nothing hung on its reply */
+  if (s->phase == SMTP_PHASE_QUIT) why = SMTP_END_DONE; /* nothing depended on its reply */
   if (c->idle && why == SMTP_END_GONE) why = SMTP_END_IDLE_CLOSED;
   if (s->phase == SMTP_PHASE_STARTTLS) c->stage = SMTP_STAGE_TLS;
   smtp_client_end(s, why);
@@ -462,7 +462,7 @@ static struct smtp_client_limits limits_of(const struct smtp_client_limits *l) {
   };
 }
 
-/* At once with all its room, so that growing leaves no copy behind. */
+/* Allocated at full size, so that growing leaves no copy behind. */
 static void copy(struct buf *to, size_t max, struct slice s) {
   buf_init(to, max);
   if (s.n) buf_reserve(to, s.n);

@@ -42,7 +42,7 @@ enum {
   SMTP_CLIENT_IN = 32 * 1024,    /* unread octets a shell keeps at least */
   SMTP_CLIENT_TEXT_MAX = 512,    /* octets kept of a reply */
   SMTP_CLIENT_PIECE = 32 * 1024, /* octets of a message requested at once */
-  SMTP_CLIENT_SHOWN = 200,       /* octets of what is no reply that are shown, escaped */
+  SMTP_CLIENT_SHOWN = 200,       /* octets of a malformed reply that are shown, escaped */
 };
 
 /* --- results --- */
@@ -72,7 +72,7 @@ enum smtp_stage {
   SMTP_STAGE_END,
   SMTP_STAGES
 };
-/* What a person knows it by: "connect", "greeting", "EHLO" … "message". */
+/* The word that people know it by: "connect", "greeting", "EHLO" … "message". */
 const char *smtp_stage_command(enum smtp_stage s);
 
 enum smtp_fate {
@@ -90,26 +90,26 @@ enum smtp_obstacle { SMTP_NO_OBSTACLE, SMTP_LACKS_UTF8, SMTP_LACKS_8BITMIME, SMT
 
 /* The result for a recipient. code 0: no reply decided it (the server lacks an extension, the
  * connection was lost); `enhanced` is then ours. text: the reply's text, lines separated by LF, or
- * ours. UNTRIED: why it was not tried, where the session has ended under it; code 0 and no text:
- * it was never begun. */
+ * ours. UNTRIED: why it was not tried, if the session ended first; code 0 and no text: it was never
+ * begun. */
 struct smtp_verdict {
   uint8_t fate;  /* enum smtp_fate */
   uint8_t stage; /* enum smtp_stage */
   uint16_t code;
   uint8_t enhanced[3]; /* class 0: none */
   uint8_t obstacle;    /* UNTRIED: enum smtp_obstacle; enhanced and text say it in words */
-  /* the reply to the end of data did not come, or was none that SMTP knows: the server may have
-   * taken the message */
+  /* the reply to the end of data did not come, or was not valid SMTP: the server may have taken the
+   * message */
   bool doubtful;
-  /* the session's: the server takes the recipient, and may still refuse the message */
+  /* the session's own: the server has accepted the recipient, and may still refuse the message */
   bool accepted;
   /* DELIVERED: the next server takes over what NOTIFY asks for (RFC 3461 §5.2.1) */
   bool dsn;
-  struct buf text; /* of SMTP_CLIENT_TEXT_MAX; empty for DELIVERED without words */
+  struct buf text; /* of SMTP_CLIENT_TEXT_MAX; empty for DELIVERED without text */
 };
 
 struct smtp_letter_rcpt {
-  struct slice address; /* as it stands between < and > */
+  struct slice address; /* the text between < and > */
   struct slice orcpt;   /* "rfc822;…" as it goes on the wire (xtext), or empty */
   uint8_t notify;       /* 0: not given */
   struct smtp_verdict verdict;
@@ -165,18 +165,18 @@ struct smtp_client_policy {
   enum smtp_client_tls tls;
   bool lmtp;
   bool may_show;   /* a login may go without TLS */
-  bool second_try; /* when a mechanism that does not show the password is refused, try one that
-                      does: only where the certificate was verified (mail/sasl/login.h) */
+  bool second_try; /* if a mechanism that does not reveal the password is refused, try one that
+                    * does: only if the certificate was verified (mail/sasl/login.h) */
   bool no_pipeline;
   bool plain_eight; /* send 8-bit octets even to a server without 8BITMIME */
-  /* A letter of which a recipient is refused goes to none: DATA waits for the replies to all RCPTs.
+  /* If any recipient of a letter is refused, none gets it: DATA waits for the replies to all RCPTs.
    * The others stay UNTRIED. */
   bool all_or_none;
   bool envelope_only; /* DATA is never sent: to see what a server answers */
 };
 
-/* Every reply as it comes, for somebody who looks on. `command` is the one that it answers:
- * "greeting", "EHLO", "MAIL" …; "message" for the end of data. */
+/* An observer of every reply. `command` is the one that it answers: "greeting", "EHLO", "MAIL" …;
+ * "message" for the end of data. */
 struct smtp_client_watch {
   void (*reply)(void *arg, const char *command, unsigned code, struct slice text);
   void *arg;
@@ -214,7 +214,7 @@ struct smtp_client {
   struct proto proto;
   enum smtp_end end;     /* NONE until proto.want is PROTO_CLOSE */
   enum smtp_stage stage; /* where it ended, or is now */
-  bool ready;            /* it reached READY: the server can be sent to */
+  bool ready;            /* it reached READY: the server accepts mail */
   bool idle;             /* no transaction is open and no letter was available */
   bool offers_tls;
   uint32_t letters; /* handed over so far */
@@ -240,8 +240,8 @@ extern const struct proto_ops smtp_client_ops;
 void smtp_client_wake(struct smtp_client *c);
 /* No more letters; QUIT once the open transactions are done. */
 void smtp_client_finish(struct smtp_client *c);
-/* The letter whose end of data has been sent and is not answered; NULL: there is none. Whether the
- * server has taken it is not known until then. */
+/* The letter whose end of data has been sent and is not yet answered; NULL: none. Until then it is
+ * unknown whether the server has taken it. */
 const struct smtp_letter *smtp_client_at_end(const struct smtp_client *c);
 
 #endif

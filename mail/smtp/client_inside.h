@@ -50,7 +50,8 @@ struct smtp_session {
   /* the wire */
   struct smtp_reply reply;
   uint64_t wait_at, session_at;
-  bool secure, finishing, odd;   /* odd: a reply did not fit, the session is not used again */
+  bool secure, finishing, odd;   /* odd: a reply did not fit its command; the session is not used
+                                  * again */
   struct smtp_verdict *answered; /* the recipient whose RCPT a 421 answered */
 
   /* what the server offers */
@@ -71,7 +72,7 @@ struct smtp_session {
   bool waits; /* the source has no octets now */
   struct smtp_stuff stuff;
   struct buf piece;
-  uint64_t past_end; /* octets put into proto.out behind the last end of data */
+  uint64_t past_end; /* octets put into proto.out after the last end of data */
 };
 
 /* --- client.c --- */
@@ -104,7 +105,7 @@ void smtp_verdict_decide_here(struct smtp_verdict *v, enum smtp_stage stage, enu
                               const char enhanced[static 5], const char *why);
 /* False: an argument that could end its line, or its path. */
 bool smtp_send_is_sendable(struct slice arg);
-/* Decides what needs no command. False: nothing of the letter is to be sent. */
+/* Decides verdicts that need no command. False: nothing of the letter is to be sent. */
 bool smtp_send_look_at(struct smtp_session *s, struct smtp_letter *l);
 
 /* --- client_send.c --- */
@@ -112,7 +113,7 @@ bool smtp_send_look_at(struct smtp_session *s, struct smtp_letter *l);
 void smtp_send_advance(struct smtp_session *s);
 void smtp_send_reply(struct smtp_session *s);
 void smtp_send_rset_reply(struct smtp_session *s);
-/* The reply closes the session: who it answers is noted. */
+/* The reply closes the session: records which recipient it answers. */
 void smtp_send_shut_down(struct smtp_session *s);
 void smtp_send_body(struct smtp_session *s);
 /* The session is over: returns the letters of open transactions. */

@@ -70,7 +70,7 @@ static void fail(struct smtp_session *s, enum smtp_end end, const char *why) {
   smtp_client_end(s, end);
 }
 
-/* The next way. False: there is none. */
+/* Tries the next mechanism. False: there is none. */
 static bool try_again(struct smtp_session *s, enum sasl_refusal why);
 
 static void begin(struct smtp_session *s, const struct sasl_way *w) {
@@ -85,7 +85,7 @@ static void begin(struct smtp_session *s, const struct sasl_way *w) {
   sasl_client_bind_exporter(&s->sasl, slice_of(s->bindings.exporter, s->bindings.exporter_n),
                             buf_slice(&s->mechanisms));
   buf_init(&s->response, LOGIN_ROOM);
-  buf_reserve(&s->response, 4096); /* at once: it may hold a password */
+  buf_reserve(&s->response, 4096); /* full size at once: it may hold a password */
   if (!m->client_first || sasl_client_step(&s->sasl, false, SLICE_NONE, &s->response) == SASL_SEND)
     send_auth(s, m);
   else if (!try_again(s, SASL_REFUSED_HERE))

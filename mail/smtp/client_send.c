@@ -95,7 +95,7 @@ static void put_rcpt(struct smtp_session *s, const struct smtp_letter_rcpt *r, s
   buf_put(line, r->orcpt);
 }
 
-/* From `*at` on, the next recipient that is the server's to decide. False: there is none. */
+/* The next recipient, from `*at` on, that the server has to decide. False: there is none. */
 static bool next_rcpt(const struct smtp_letter *l, size_t *at) {
   while (*at < l->count && smtp_verdict_is_local(&l->rcpts[*at].verdict)) ++*at;
   return *at < l->count;
@@ -131,13 +131,13 @@ static bool may_send(const struct smtp_session *s, const struct smtp_transaction
          (t->to_send != SMTP_STEP_RCPT || t->to_send_rcpt == t->to_receive_rcpt);
 }
 
-/* The policy lets no DATA follow, now that every RCPT is answered. */
+/* The policy forbids DATA, and every RCPT has been answered. */
 static bool ends_with_envelope(const struct smtp_session *s, const struct smtp_transaction *t) {
   if (t->to_receive != SMTP_STEP_DATA || t->to_send != SMTP_STEP_DATA) return false;
   return s->policy.envelope_only || (s->policy.all_or_none && t->accepted < t->letter->count);
 }
 
-/* No recipient is accepted and none can be any more. Those that got "too many recipients" stay
+/* No recipient is accepted and none can be any more. Those refused with "too many recipients" stay
  * UNTRIED. */
 static bool is_refused(const struct smtp_session *s, const struct smtp_transaction *t) {
   if (t->body_begun) return false;
@@ -170,7 +170,7 @@ void smtp_send_rset_reply(struct smtp_session *s) {
   if (s->reply.code / 100 != 2) s->odd = true;
 }
 
-/* The time-out for what is awaited now. */
+/* The time-out for the reply awaited now. */
 static uint64_t patience(const struct smtp_session *s) {
   const struct smtp_transaction *t = &s->transactions[0];
   if (t->to_receive == SMTP_STEP_END && !t->body_ended) return s->limits.block_ms;
@@ -192,8 +192,8 @@ static void begin(struct smtp_session *s) {
   smtp_client_await(s, s->limits.command_ms);
 }
 
-/* The envelope of the next letter, with the end of data of this one: only in a session without a
- * failure so far, so that its effect on the next letter is known. */
+/* Sends the envelope of the next letter with the end of data of this one: only in a session without
+ * a failure so far, so that its effect on the next letter is known. */
 static void look_ahead(struct smtp_session *s) {
   struct smtp_transaction *t = &s->transactions[0];
   if (t->body_ended && !t->void_body && !s->transactions[1].letter && s->pub.pipelining &&
@@ -264,8 +264,8 @@ static void mail_reply(struct smtp_session *s, struct smtp_transaction *t) {
     odd_reply(s, SMTP_STAGE_MAIL);
 }
 
-/* "Too many recipients" is for those that follow only, and they may come again at once: RFC 5321
- * §4.5.3.1.10, which asks to take 552 for 452 here. */
+/* "Too many recipients" concerns only those that follow, and they may be tried again at once: RFC
+ * 5321 §4.5.3.1.10, which says to treat 552 as 452 here. */
 static bool is_too_many(const struct smtp_session *s, const struct smtp_transaction *t) {
   const uint8_t *e = s->reply.enhanced;
   bool too_many = e[0] ? e[1] == 5 && e[2] == 3 : true;
@@ -278,7 +278,7 @@ static void rcpt_reply(struct smtp_session *s, struct smtp_transaction *t) {
   if (!next_rcpt(t->letter, &t->to_receive_rcpt)) return;
   v = &t->letter->rcpts[t->to_receive_rcpt++].verdict;
   if (!next_rcpt(t->letter, &t->to_receive_rcpt)) t->to_receive = SMTP_STEP_DATA;
-  if (!t->mail_taken) return; /* decided by MAIL's reply; a reply behind it means nothing */
+  if (!t->mail_taken) return; /* decided by MAIL's reply; a later reply means nothing */
   if (s->reply.code / 100 == 2) {
     v->accepted = true;
     t->accepted++;
@@ -309,12 +309,13 @@ static void data_reply(struct smtp_session *s, struct smtp_transaction *t) {
   }
 }
 
-/* Did the end of data leave before this reply came? */
+/* True if the end of data was sent before this reply came. */
 static bool end_was_sent(const struct smtp_session *s, const struct smtp_transaction *t) {
   return t->body_ended && buf_len(&s->pub.proto.out) <= s->past_end;
 }
 
-/* A reply before the end of data: a refusal decides, anything else does not; then it is over. */
+/* A reply before the end of data: a refusal decides, anything else does not; either ends the
+ * session. */
 static void early_reply(struct smtp_session *s, struct smtp_transaction *t) {
   if (is_refusal(s)) decide_open(s, t, SMTP_STAGE_BODY);
   odd_reply(s, SMTP_STAGE_BODY);
@@ -415,7 +416,7 @@ void smtp_send_body(struct smtp_session *s) {
 
 /* --- the session ends under letters --- */
 
-/* A reply that is none: what the server has done with the message is not known. */
+/* A malformed reply: it is unknown what the server has done with the message. */
 static void decide_doubtful(struct smtp_session *s, struct smtp_verdict *v, bool at_end) {
   struct buf why;
   buf_init(&why, SMTP_CLIENT_TEXT_MAX);
@@ -429,8 +430,9 @@ static void decide_doubtful(struct smtp_session *s, struct smtp_verdict *v, bool
   buf_free(&why);
 }
 
-/* The message itself was not sent. The recipient whose RCPT was answered by the 421 has that reply;
- * a 421 to MAIL or DATA is the letter's; otherwise they know only that the session was closed. */
+/* The message itself was not sent. The recipient whose RCPT was answered by the 421 gets that
+ * reply; a 421 to MAIL or DATA applies to the letter; otherwise the verdicts only say that the
+ * session was closed. */
 static void explain_closed(struct smtp_session *s, struct smtp_transaction *t,
                            struct smtp_verdict *v) {
   struct buf why;
@@ -449,7 +451,7 @@ static void explain_closed(struct smtp_session *s, struct smtp_transaction *t,
   }
 }
 
-/* The connection was lost. Behind the end of data only the server knows what it has done with the
+/* The connection was lost. After the end of data only the server knows what it has done with the
  * message (RFC 1047 §2). */
 static void decide_lost(struct smtp_verdict *v, enum smtp_end why, bool at_end) {
   struct buf words;

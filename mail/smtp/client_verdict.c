@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Verdicts on recipients, and those that need no command: what this server cannot take, what cannot
- * be sent at all.
+/* Verdicts on recipients, and those that need no command: what this server lacks, what cannot be
+ * sent at all.
  *
  * Invariant: a verdict that was decided here before any command (smtp_verdict_is_local()) is not
  * overwritten by a reply. */
@@ -24,7 +24,7 @@ bool smtp_verdict_is_open(const struct smtp_verdict *v) {
 static void put_text(struct smtp_verdict *v, struct slice text) {
   buf_init(&v->text, SMTP_CLIENT_TEXT_MAX);
   buf_put(&v->text, slice_first(text, SMTP_CLIENT_TEXT_MAX));
-  v->text.failed = false; /* without memory for the text the verdict stands */
+  v->text.failed = false; /* without memory for the text the verdict is still valid */
 }
 
 /* The reply decides this recipient. */
@@ -67,7 +67,7 @@ bool smtp_send_is_sendable(struct slice arg) {
   return !quoted;
 }
 
-/* What the whole letter needs and this server lacks. */
+/* An extension that the whole letter needs and this server lacks. */
 static enum smtp_obstacle obstacle_of(const struct smtp_session *s, const struct smtp_letter *l) {
   const struct smtp_client *c = &s->pub;
   if ((l->utf8 || slice_has_high(l->return_path)) && !c->utf8) return SMTP_LACKS_UTF8;
@@ -89,7 +89,7 @@ static void decide_obstacle(struct smtp_verdict *v, enum smtp_stage stage, enum 
   v->obstacle = (uint8_t)o;
 }
 
-/* Decides what needs no command. False: nothing of it is to be sent. */
+/* Decides verdicts that need no command. False: nothing of it is to be sent. */
 bool smtp_send_look_at(struct smtp_session *s, struct smtp_letter *l) {
   enum smtp_obstacle whole = obstacle_of(s, l);
   size_t open = 0;

@@ -116,7 +116,7 @@ static bool param_orcpt(struct slice value, struct params *p) {
          xtext_is_printable(slice_from(value, (size_t)at + 1), SMTP_ORCPT_MAX);
 }
 
-/* RFC 6531 §3.4: "it MUST not accept a value"; take_param() has looked. */
+/* RFC 6531 §3.4: "it MUST not accept a value"; take_param() has checked that. */
 static bool param_utf8(struct slice value, struct params *p) { return true; }
 
 static const struct param {
@@ -172,7 +172,7 @@ static enum smtp_outcome take_param(struct slice param, unsigned offered, struct
   return SMTP_PARAM_UNKNOWN;
 }
 
-/* *(SP esmtp-param), behind the path. */
+/* *(SP esmtp-param), after the path. */
 static enum smtp_outcome take_params(struct slice rest, unsigned offered, struct params *p) {
   while (rest.n) {
     struct slice param = slice_split(&rest, ' ');
@@ -185,7 +185,7 @@ static enum smtp_outcome take_params(struct slice rest, unsigned offered, struct
 
 /* --- arguments --- */
 
-/* The path is followed by nothing or by a space. */
+/* True if the path is followed by nothing or by a space. */
 static bool path_ends(struct slice rest) { return rest.n == 0 || rest.p[0] == ' '; }
 
 enum smtp_outcome smtp_mail_parse(struct slice argument, unsigned offered, struct slice domain,

@@ -14,9 +14,9 @@
 /* AUTH lines with their CRLF, and the lines of its exchange (RFC 4954 §4). */
 enum { SMTP_AUTH_LINE_MAX = 12288, SMTP_MECHANISM_MAX = 20, SMTP_DOMAIN_MAX = 255 };
 
-/* A line cut in two: the verb, and the text behind the blanks that follow it. White space at the
- * line's end is not part of it (§4.1.1: "receivers SHOULD tolerate trailing white space"); a TAB,
- * or several blanks, divide as one space does. */
+/* A line split in two: the verb, and the text after the following blanks. Trailing white space is
+ * not part of it (§4.1.1: "receivers SHOULD tolerate trailing white space"); a TAB, or several
+ * blanks, separate like one space. */
 struct smtp_command {
   struct slice verb;
   struct slice argument; /* empty: none */
@@ -38,7 +38,7 @@ enum smtp_param {
 
 enum smtp_body { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
 
-/* "FROM:" Reverse-path [SP Mail-parameters]. Spaces behind the colon violate the RFC (§3.3) but are
+/* "FROM:" Reverse-path [SP Mail-parameters]. Spaces after the colon violate the RFC (§3.3) but are
  * common. With a `domain` the client may write as freely as the *_free() functions of
  * mail/address.h permit, with blanks and TABs around the colon; SLICE_NONE for all others. */
 struct smtp_mail {
@@ -58,7 +58,7 @@ struct smtp_recipient {
   struct address address;
   unsigned given;
   uint8_t notify; /* bits of enum smtp_notify; 0: not given */
-  /* "rfc822;xtext", "utf-8;" and what RFC 6533 §3 has behind it, or empty; of the argument */
+  /* "rfc822;xtext", "utf-8;" and its value by RFC 6533 §3, or empty; of the argument */
   struct slice orcpt;
 };
 enum smtp_outcome smtp_rcpt_parse(struct slice argument, unsigned offered, struct slice domain,

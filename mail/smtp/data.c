@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The end of a message found in the octets behind DATA, and dot-stuffing removed.
+/* Finds the end of a message in the octets after DATA, and removes dot-stuffing.
  *
  * Invariants:
  *   1. AT_START is entered by a CRLF and by DATA itself, and by nothing else.
  *   2. Only AT_DOT_CR can end the message, and only with LF; AT_DOT is only entered from AT_START.
  *   3. An octet goes to mail/clean.h when it is taken, except for the dot at a line's start (never)
- *      and the CR behind it (when it turns out not to belong to the end mark).
+ *      and the CR after it (when it turns out not to belong to the end mark).
  *
  *                     "."              CR               LF
  *      AT_START ───────────▶ AT_DOT ───────▶ AT_DOT_CR ─────▶ the end
@@ -13,7 +13,7 @@
  *      LF │   ╲                 ▼                 │
  *    AT_TEXT_CR ◀──── CR ──── AT_TEXT ◀───────────┘
  *
- * Behind a bare CR or LF the text continues in AT_LOOSE, and behind a dot there, in AT_LOOSE_DOT,
+ * After a bare CR or LF the text continues in AT_LOOSE, and after a dot there, in AT_LOOSE_DOT,
  * another dot is removed. From both, everything else is text as from AT_TEXT. */
 #include "mail/smtp/data.h"
 
@@ -25,7 +25,7 @@ static void put_octet(struct smtp_data *d, struct buf *out, uint8_t c) {
   mail_clean_put(&d->clean, slice_of(&c, 1), out);
 }
 
-/* One octet that belongs to a line's text, behind a bare end or not. */
+/* One octet that belongs to a line's text, whether after a bare line end or not. */
 static void text(struct smtp_data *d, struct buf *out, uint8_t c, bool loose) {
   put_octet(d, out, c);
   if (c == '\r')
@@ -75,8 +75,8 @@ static bool step(struct smtp_data *d, struct buf *out, uint8_t c) {
   return false;
 }
 
-/* How many octets at the front of `in` are whole lines with nothing remarkable in them: each ends
- * in its only CR and LF and does not begin with a dot. Called at AT_START. */
+/* The number of octets at the front of `in` that are plain whole lines: each ends in its only CR
+ * and LF and does not begin with a dot. Called at AT_START. */
 static size_t plain_lines(struct slice in) {
   size_t n = 0;
   while (slice_at(in, n) != '.') {
@@ -88,8 +88,8 @@ static size_t plain_lines(struct slice in) {
   return n;
 }
 
-/* How many octets of an unfinished line go before the next CR or LF, looking a little way: a text
- * full of bare CRs must not be searched to its end for each. Called at AT_TEXT. */
+/* The number of octets of an unfinished line before the next CR or LF, searching only a short way:
+ * a text full of bare CRs must not be searched to its end for each. Called at AT_TEXT. */
 static size_t plain_text(struct slice in) {
   struct slice window = slice_first(in, 256);
   ptrdiff_t lf = slice_find(window, '\n');

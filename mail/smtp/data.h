@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /* The octets between DATA and the end of the message: RFC 5321 §4.1.1.4 and §4.5.2.
  *
- * <CRLF>.<CRLF> ends a message and nothing else does; DATA's own CRLF is the first one's. A dot
- * that begins a line is removed. The true end is found whatever spelling a sender tried (attacks
- * SM-1 to SM-26): what follows it is read as commands and what precedes it never is.
+ * <CRLF>.<CRLF> ends a message and nothing else does; DATA's own CRLF counts as the first. A dot
+ * that begins a line is removed. The true end is found whatever a sender tries (attacks SM-1 to
+ * SM-26): what follows it is read as commands and what precedes it never is.
  *
  * The message passes through mail/clean.h, which leaves no CR or LF alone and no NUL, and counts
- * them; code that refuses such messages uses those counts. A line that begins behind a bare CR or
- * LF begins no line in the sense above, so ".", "\r\n" there is text. But a sender that ends lines
- * this way has stuffed them accordingly: of two dots there one is removed. */
+ * them; code that refuses such messages uses those counts. A line that begins after a bare CR or LF
+ * is not a line in the sense above, so "." CRLF there is text. But a sender that ends lines this
+ * way has stuffed them accordingly: of two dots there one is removed. */
 #ifndef QASID_SMTP_DATA_H
 #define QASID_SMTP_DATA_H
 
 #include "mail/clean.h"
 
 struct smtp_data {
-  struct mail_clean clean; /* what was put out, whether it was kept or not */
+  struct mail_clean clean; /* counts what was put out, whether it was kept or not */
   uint8_t at;              /* see data.c */
 };
 

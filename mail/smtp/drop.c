@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The file of a message that waits for the server: drop.h. Whoever may write into the drop folder
- * may have written it, so nothing is believed of it. */
+/* The file of a message that waits for the server: drop.h. Anyone who may write into the drop
+ * folder may have written it, so nothing in it is trusted. */
 #include "mail/smtp/drop.h"
 
 #include "lib/base/codec.h"
@@ -45,15 +45,14 @@ static const char *check_envelope(struct drop *d, struct slice domain) {
 
 /* --- the whole --- */
 
-/* The next line without its LF. False: there is no whole one. */
+/* The next line without its LF. False: there is no complete one. */
 static bool take_line(struct slice *rest, struct slice *ret) {
   if (slice_find(*rest, '\n') < 0) return false;
   *ret = slice_split(rest, '\n');
   return true;
 }
 
-/* Lines that begin with TO: are recipients; behind them are the message's size, and an empty
- * line. */
+/* Lines that begin with TO: are recipients; the message's size and an empty line follow. */
 static const char *take_lines(struct slice octets, struct drop *d) {
   struct slice rest = octets, line;
   if (!take_line(&rest, &line) || !slice_eq(line, slice_str(magic))) return "the first line";

@@ -14,9 +14,9 @@ enum smtp_notify {
 };
 enum smtp_ret { SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HDRS };
 
-/* The bit of a word of NOTIFY=, in any case; 0: it is none. */
+/* The bit for a word of NOTIFY=, in any case; 0 for another word. */
 uint8_t smtp_notify_of(struct slice word);
-/* " NOTIFY=…" and " RET=…" (§4.1, §4.3); nothing where they were not given. */
+/* " NOTIFY=…" and " RET=…" (§4.1, §4.3); nothing if not given. */
 void smtp_notify_put(struct buf *out, uint8_t notify);
 void smtp_ret_put(struct buf *out, uint8_t ret);
 

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* Command lines cut off an SMTP stream.
- * States: in a line (all zero) → `discarding` when the line is spoilt or too long, until its
- * CRLF → in a line.
- * Invariants: only CRLF ends a line; nothing that follows a lone CR or LF before the next CRLF
- * is taken as a command; no more than limit + 1 octets are searched for a line's end;
- * SMTP_DISCARD_MAX octets without an end close the connection. */
+/* Splits an SMTP stream into command lines. States: in a line (all zero) → `discarding` when the
+ * line is spoilt or too long, until its CRLF → in a line. Invariants: only CRLF ends a line;
+ * nothing that follows a lone CR or LF before the next CRLF is taken as a command; no more than
+ * limit + 1 octets are searched for a line's end; SMTP_DISCARD_MAX octets without an end close the
+ * connection. */
 #include "mail/smtp/line.h"
 
 /* Where the line at the front of `in` ends, or is spoilt. */
 enum find { FOUND_NOTHING, FOUND_END, FOUND_SPOIL };
 
-/* `*ret_at`: the index of the line's CR, or of the octet behind which it is spoilt. */
+/* `*ret_at`: the index of the line's CRLF, or of the octet after which the line is spoilt. */
 static enum find find_end(struct slice in, size_t *ret_at) {
   ptrdiff_t lf = slice_find(in, '\n');
   struct slice line = lf < 0 ? in : slice_first(in, (size_t)lf);
@@ -30,7 +29,7 @@ static void discard(struct smtp_line *l, struct slice *in, size_t n) {
   *in = slice_from(*in, n);
 }
 
-/* On through a refused line, up to and with its CRLF, or an LF alone. */
+/* Skips a refused line, up to and including its CRLF, or an LF alone. */
 static enum smtp_line_result skip(struct smtp_line *l, struct slice *in) {
   bool ends = l->after_cr && slice_at(*in, 0) == '\n';
   ptrdiff_t at = ends ? 0 : slice_search(*in, SLICE("\r\n"));
@@ -51,7 +50,7 @@ enum smtp_line_result smtp_line_take(struct smtp_line *l, struct slice *in, size
                                      struct slice *ret) {
   size_t at;
   if (l->discarding) return skip(l, in);
-  /* No look beyond the limit: an endless line costs no more than a long one. */
+  /* No search beyond the limit: an endless line costs no more than a long one. */
   struct slice window = slice_first(*in, limit + 1);
   enum find found = find_end(window, &at);
   if (found == FOUND_NOTHING) {

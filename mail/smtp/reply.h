@@ -33,14 +33,15 @@ void smtp_reply_put_line(struct buf *out, unsigned code, bool last, struct slice
 
 /* --- reading --- */
 
-/* RFC 5321 §4.5.3.1.5 has 512 for a line; servers pass it. A whole reply: EHLO's is the longest. */
+/* RFC 5321 §4.5.3.1.5 allows 512 for a line; servers exceed it. A whole reply: EHLO's is the
+ * longest. */
 enum { SMTP_REPLY_LINE_MAX = 2048, SMTP_REPLY_LINES_MAX = 128, SMTP_REPLY_MAX = 16 * 1024 };
 
 enum smtp_read { SMTP_READ_MORE, SMTP_READ_DONE, SMTP_READ_BAD };
 
-/* One reply as it comes in. `text` has the words of every line, without codes, a LF behind each but
- * the last. Everything in it is printable ASCII or UTF-8 octets, tabs and those LFs; control
- * characters a server sent are "?". */
+/* One reply as it comes in. `text` has the text of every line, without codes, an LF after each but
+ * the last. It consists of printable ASCII or UTF-8 octets, tabs and those LFs; control characters
+ * from the server become "?". */
 struct smtp_reply {
   uint16_t code;       /* 200..559 */
   uint8_t enhanced[3]; /* class, subject, detail, cut at 255; class 0: none was given */
