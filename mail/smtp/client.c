@@ -131,7 +131,7 @@ static enum smtp_fate fate_of_reply(const struct smtp_session *s) {
 /* --- the opening --- */
 
 static void greeting_reply(struct smtp_session *s) {
-  if (s->reply.code == 220) {
+  if (positive(s)) {
     send_ehlo(s);
     return;
   }

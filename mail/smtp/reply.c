@@ -69,11 +69,12 @@ void smtp_reply_reset(struct smtp_reply *r) {
   buf_reset(&r->text);
 }
 
-/* Reply-code = %x32-35 %x30-35 %x30-39 */
+/* Three digits, the first from 2 to 5: what it says is known whatever the others are (RFC 5321
+ * §4.3.2: "MUST be prepared to deal with unrecognized reply codes by interpreting the first digit
+ * only"). */
 static bool read_code(struct slice line, uint16_t *ret) {
   uint64_t code;
-  if (line.n < 3 || !num_parse(slice_first(line, 3), 559, &code)) return false;
-  if (code < 200 || code / 10 % 10 > 5) return false;
+  if (line.n < 3 || !num_parse(slice_first(line, 3), 599, &code) || code < 200) return false;
   *ret = (uint16_t)code;
   return true;
 }

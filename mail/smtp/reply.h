@@ -43,7 +43,7 @@ enum smtp_read { SMTP_READ_MORE, SMTP_READ_DONE, SMTP_READ_BAD };
  * the last. It consists of printable ASCII or UTF-8 octets, tabs and those LFs; control characters
  * from the server become "?". */
 struct smtp_reply {
-  uint16_t code;       /* 200..559 */
+  uint16_t code;       /* 200..599 */
   uint8_t enhanced[3]; /* class, subject, detail, cut at 255; class 0: none was given */
   uint16_t lines;
   struct buf text;

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct smtp_reply r;
   smtp_reply_init(&r);
   while (smtp_reply_read(&r, &in) == SMTP_READ_DONE) {
-    if (r.code < 200 || r.code > 559 || r.lines == 0 || buf_len(&r.text) > SMTP_REPLY_MAX) abort();
+    if (r.code < 200 || r.code > 599 || r.lines == 0 || buf_len(&r.text) > SMTP_REPLY_MAX) abort();
     smtp_reply_reset(&r);
   }
   smtp_reply_free(&r);

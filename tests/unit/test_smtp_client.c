@@ -18,7 +18,7 @@ struct letter {
   struct smtp_letter l;
   struct smtp_letter_rcpt rcpts[RCPTS];
   const char *octets;
-  bool done, broken;
+  bool done, broken, waits;
 };
 
 struct kit {
@@ -38,6 +38,7 @@ static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct
                                         size_t most) {
   struct letter *x = l->own;
   if (x->broken) return SMTP_SOURCE_BROKEN;
+  if (x->waits) return SMTP_SOURCE_WAIT;
   buf_put_str(out, x->octets);
   return SMTP_SOURCE_END;
 }
@@ -238,6 +239,9 @@ static void no_other_success(void **state) {
     /* clang-format off */
     { "221 bye\r\n", SMTP_TEMPORARY }, /* QUIT's reply is no receipt */
     { "252 kept\r\n", SMTP_DELIVERED },
+    { "299 kept\r\n", SMTP_DELIVERED }, /* by the first digit: RFC 5321 §4.3.2 */
+    { "499 later\r\n", SMTP_TEMPORARY },
+    { "571 5.7.1 no\r\n", SMTP_PERMANENT },
     { "354 what\r\n", SMTP_TEMPORARY },
     { "250-half", SMTP_TEMPORARY },
     { "250-first\r\n550 no\r\n", SMTP_TEMPORARY },
@@ -598,13 +602,59 @@ static void helo(void **state) {
   finish(&k);
 }
 
-static void timeouts(void **state) {
+/* RFC 5321 §4.3.2: what a greeting says is told by its first digit. */
+static void greetings(void **state) {
+  static const char *const t[][2] = { { "299 odd\r\n", "EHLO us.example\r\n" },
+                                      { "220-two\r\n220 lines\r\n", "EHLO us.example\r\n" },
+                                      { "354 what\r\n", "QUIT\r\n" },
+                                      { "499 later\r\n", "QUIT\r\n" },
+                                      { "554 no\r\n", "QUIT\r\n" } };
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    struct kit k;
+    setup(&k);
+    begin(&k);
+    assert_string_equal(hears(&k, t[i][0]), t[i][1]);
+    finish(&k);
+  }
+}
+
+/* §4.1.1.1: keywords are read whatever their case. */
+static void keywords(void **state) {
   struct kit k;
   setup(&k);
-  add(&k, "a@us.example", "b@mx.example", NULL);
+  add(&k, "a@us.example", "b@mx.example", NULL)->l.eight_bit = true;
   begin(&k);
-  hears(&k, "220 mx\r\n250 mx\r\n250 ok\r\n250 ok\r\n354 go\r\n");
-  assert_int_equal(k.c->proto.deadline_ms, 1000 + 600000); /* RFC 5321 §4.5.3.2.6 */
+  hears(&k, "220 mx\r\n");
+  assert_string_equal(
+      hears(&k,
+            "250-mx\r\n250-pipelining\r\n250-Size 1000\r\n250-x-other thing\r\n250 8BitMime\r\n"),
+      "MAIL FROM:<a@us.example> SIZE=19 BODY=8BITMIME\r\nRCPT TO:<b@mx.example>\r\nDATA\r\n");
+  finish(&k);
+}
+
+/* RFC 5321 §4.5.3.2: for each command by itself, and for each block of the message. */
+static void timeouts(void **state) {
+  static const struct {
+    const char *reply;
+    unsigned minutes;
+  } steps[] = { { "", 5 },           { "220 mx\r\n", 5 }, { "250 mx\r\n", 5 },
+                { "250 ok\r\n", 5 }, { "250 ok\r\n", 2 }, { "354 go\r\n", 3 } };
+  struct kit k;
+  setup(&k);
+  struct letter *x = add(&k, "a@us.example", "b@mx.example", NULL);
+  x->waits = true;
+  begin(&k);
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    k.c->proto.now_ms = 1000 * i;
+    hears(&k, steps[i].reply);
+    uint64_t began = i ? 1000 * i : 1000;
+    assert_int_equal(k.c->proto.deadline_ms, began + steps[i].minutes * 60000);
+  }
+  x->waits = false;
+  k.c->proto.now_ms = 1000;
+  smtp_client_wake(k.c);
+  pump(&k);
+  assert_int_equal(k.c->proto.deadline_ms, 1000 + 600000);
   k.c->proto.now_ms = k.c->proto.deadline_ms;
   smtp_client_tick(k.c);
   assert_int_equal(k.c->end, SMTP_END_TIMEOUT);
@@ -793,7 +843,7 @@ static void doubtful(void **state) {
   } cases[] = {
     { "250 2.0.0 taken\n", "\"250 2.0.0 taken\\n\"" },
     { "250-almost\r\n550 no\r\n", "\"250-almost\\r\\n550 no\\r\\n\"" },
-    { "299 fine\r\n", "\"299 fine\\r\\n\"" },
+    { "199 fine\r\n", "\"199 fine\\r\\n\"" },
     { "250ok\r\n", "\"250ok\\r\\n\"" },
     { "\x1b[2J\r\n", "\"\\x1b[2J\\r\\n\"" },
     { "354 more\r\n", "more (354)" },
@@ -839,6 +889,8 @@ int main(void) {
     cmocka_unit_test(login),
     cmocka_unit_test(every_mechanism),
     cmocka_unit_test(helo),
+    cmocka_unit_test(greetings),
+    cmocka_unit_test(keywords),
     cmocka_unit_test(timeouts),
     cmocka_unit_test(broken_source),
     cmocka_unit_test(all_or_none),
