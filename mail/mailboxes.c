@@ -154,10 +154,12 @@ bool mailboxes_of_header(struct slice message, struct slice domain, struct buf *
   return !ret->failed;
 }
 
-void mailboxes_put_without_bcc(struct slice message, struct buf *out) {
+void mailboxes_put_sent(struct slice message, bool bcc, struct buf *out) {
   struct header_field f;
   struct slice rest = message;
-  while (header_next(&rest, &f))
-    if (!slice_caseeq(f.name, SLICE("Bcc"))) buf_put(out, f.raw);
+  while (header_next(&rest, &f)) {
+    if (slice_caseeq(f.name, SLICE("Return-Path"))) continue;
+    if (bcc || !slice_caseeq(f.name, SLICE("Bcc"))) buf_put(out, f.raw);
+  }
   buf_put(out, rest);
 }

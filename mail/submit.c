@@ -174,7 +174,9 @@ struct submit_walk {
   bool date, message_id, unclear;
 };
 
+/* RFC 5321 §4.4: Return-Path is the last server's to make, and no message is sent with one. */
 static void take_field(struct submit_walk *w, const struct header_field *f) {
+  if (slice_caseeq(f->name, SLICE("Return-Path"))) return;
   bool from = slice_caseeq(f->name, SLICE("From")), sender = slice_caseeq(f->name, SLICE("Sender"));
   bool date = slice_caseeq(f->name, SLICE("Date")), addresses = has_addresses(f->name);
   if (slice_caseeq(f->name, SLICE("Message-ID"))) w->message_id = true;

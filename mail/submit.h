@@ -10,7 +10,8 @@
  * unclosed quotes and comments, no address at all.
  *
  * Repairs: Date, the time zone in it, Message-ID, a domain in an address are added if missing.
- * Existing fields are otherwise left unchanged, Bcc too, which is the client's responsibility. */
+ * Return-Path is left out. Existing fields are otherwise left unchanged, Bcc too, which is the
+ * client's responsibility. */
 #ifndef QASID_MAIL_SUBMIT_H
 #define QASID_MAIL_SUBMIT_H
 

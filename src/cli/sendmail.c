@@ -267,10 +267,7 @@ static int make_message(struct submission *s, const struct call *k, struct slice
   bool whole = !wire.failed;
   int code = take_recipients(s, k, m);
   put_missing(s, k, m, &s->message);
-  if (k->of_header)
-    mailboxes_put_without_bcc(m, &s->message);
-  else
-    buf_put(&s->message, m);
+  mailboxes_put_sent(m, !k->of_header, &s->message);
   buf_free(&wire);
   whole = whole && !s->message.failed;
   return code == CLI_EXIT_OK && !whole ? cli_fail(CLI_EXIT_TEMPORARY, "no memory for the message")

@@ -92,6 +92,7 @@ ok "an account that is not there is code 67" bash -c "$(declare -f get q); dir=$
 rm -rf state
 ok "by SMTP" get alice --to smtp://127.0.0.1:$smtp/carol@example.org
 ok "has arrived" is "$(count_of carol)" 8
+ok "each with one Return-Path" is "$(raw carol | grep -aic '^Return-Path:')" 8
 ok "once" get alice --to smtp://127.0.0.1:$smtp/carol@example.org
 ok "and no more" is "$(count_of carol)" 8
 ok "nobody there to take it" no get alice --to smtp://127.0.0.1:$smtp/nobody@example.org --delete

@@ -88,6 +88,7 @@ ok "an mbox's line in front is left out, one in the body is not" \
 ok "so are quoted ones, with CRLF and with -t" \
   makes '>From x\r\nFrom y\r\nTo: n1@d1.test\r\n\r\nx\r\n' "${ours}To: n1@d1.test\n\nx" -t
 ok "a message of an mbox's line alone is empty" makes 'From x' "${ours}" n1@d1.test
+ok "nor is a Return-Path" makes 'Return-Path: <z@y.test>\nSubject: x\n\nx\n' "${ours}Subject: x\n\nx" n1@d1.test
 ok "a text without a header is a body" makes 'just words\nFrom x\n' "${ours}\njust words\nFrom x" n1@d1.test
 ok "nor does it continue our header" makes '  indented\n' "${ours}\n  indented" n1@d1.test
 finish

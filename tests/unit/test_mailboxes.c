@@ -80,10 +80,15 @@ static void all_three_fields_each_once(void **state) {
 static void blind_copies_are_not_shown(void **state) {
   struct buf out;
   buf_init(&out, 4096);
-  mailboxes_put_without_bcc(
-      SLICE("To: a@x.test\r\nBcc: d@x.test,\r\n e@x.test\r\nX: y\r\nBCC:\r\n\r\nBcc: body\r\n"),
-      &out);
+  struct slice m = SLICE("Return-Path: <q@x.test>\r\nTo: a@x.test\r\nBcc: d@x.test,\r\n "
+                         "e@x.test\r\nX: y\r\nBCC:\r\n\r\nBcc: body\r\n");
+  mailboxes_put_sent(m, false, &out);
   assert_string_equal(buf_cstr(&out), "To: a@x.test\r\nX: y\r\n\r\nBcc: body\r\n");
+  buf_reset(&out);
+  mailboxes_put_sent(m, true, &out);
+  assert_string_equal(buf_cstr(&out),
+                      "To: a@x.test\r\nBcc: d@x.test,\r\n e@x.test\r\nX: y\r\nBCC:\r\n\r\n"
+                      "Bcc: body\r\n");
   buf_free(&out);
 }
 

@@ -129,6 +129,9 @@ static void what_it_lacks(void **state) {
           "From: a@b.example\r\nDate: Tue, 1 Jul 2003 10:52:37 -0000\r\nmessage-id: <x@y>\r\n\r\n");
   becomes("From: a@b.example\r\nDate: 1 Jul 2003 10:52 \r\nMessage-ID: <x@y>\r\n", &with,
           "From: a@b.example\r\nDate: 1 Jul 2003 10:52 -0000 \r\nMessage-ID: <x@y>\r\n");
+  becomes("return-path: <x@y>,\r\n z\r\nFrom: a@b.example\r\nReturn-Path: <w>\r\nDate: "
+          "x\r\nMessage-ID: <x@y>\r\n\r\n",
+          &with, "From: a@b.example\r\nDate: x\r\nMessage-ID: <x@y>\r\n\r\n");
   static const char *const same[] = {
     "From: a@b.example\r\nDate: Tue, 1 Jul 2003 10:52:37 +0200\r\nMessage-ID: <x@y>\r\n\r\n",
     "From: a@b.example\r\nDate: Tue, 1 Jul 2003 10:52:37 GMT\r\nMessage-ID: <x@y>\r\nBcc: "

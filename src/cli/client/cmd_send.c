@@ -93,7 +93,7 @@ static int take_header(struct send_run *s) {
   }
   if (header_find(buf_slice(&s->message), SLICE("From"), &f))
     mailboxes_each(f.body, keep_first, &s->from, &part);
-  mailboxes_put_without_bcc(buf_slice(&s->message), &shown);
+  mailboxes_put_sent(buf_slice(&s->message), false, &shown);
   buf_free(&wrong), buf_free(&s->message);
   s->message = shown;
   return code == CLI_EXIT_OK && shown.failed ? cli_fail(CLI_EXIT_SYSTEM, "no memory") : code;

@@ -30,12 +30,14 @@ static bool put(struct dest *d, struct slice piece) {
   return spooled_put(&of(d)->message, piece) || no_room(d);
 }
 
-/* "Return-Path: <a@b>" is the first line, where the last server has put it (RFC 5321 §4.4). Empty:
- * none. */
-static void take_sender(struct slice message, char *to, size_t room) {
-  struct slice line = slice_split(&message, '\n');
+/* Takes "Return-Path: <a@b>" off the front, where the last server has put it: the next one makes
+ * its own (RFC 5321 §4.4). Empty: none. */
+static void take_sender(struct slice *message, char *to, size_t room) {
+  struct slice rest = *message, line = slice_split(&rest, '\n');
   to[0] = 0;
   if (!slice_case_starts(line, SLICE("Return-Path:"))) return;
+  if (slice_at(rest, 0) == ' ' || slice_at(rest, 0) == '\t') return; /* folded by a stranger */
+  *message = rest;
   ptrdiff_t open = slice_find(line, '<'), close = slice_find(line, '>');
   if (open < 0 || close <= open) return;
   struct slice path = slice_from(slice_first(line, (size_t)close), (size_t)open + 1);
@@ -49,7 +51,7 @@ static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
   char from[321];
   struct slice octets;
   if (!spooled_get(&t->message, &octets)) return no_room(d), DEST_BROKEN;
-  take_sender(octets, from, sizeof from);
+  take_sender(&octets, from, sizeof from);
   struct smtp_letter_rcpt rcpt = { .address = slice_str(t->rcpt) };
   struct smtp_letter l = { .return_path = slice_str(from),
                            .eight_bit = smtp_shell_has_eight_bit(octets),
