@@ -74,6 +74,7 @@ static const struct path forward[] = {
   { "<a@[IPv6:11111::]>", ADDRESS_SYNTAX, 0, 0 },
   { "<a@[X400:c=de]>", ADDRESS_SYNTAX, 0, 0 },
   { "<a@[]>", ADDRESS_SYNTAX, 0, 0 },
+  { "<a@#16909060>", ADDRESS_SYNTAX, 0, 0 }, /* appendix F.4 */
   /* AD-4, AD-5, AD-6 */
   { "<a@b@c>", ADDRESS_SYNTAX, 0, 0 },
   { "<(c)a@b>", ADDRESS_SYNTAX, 0, 0 },

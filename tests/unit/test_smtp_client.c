@@ -314,6 +314,24 @@ static void refused_then_rset(void **state) {
   finish(&k);
 }
 
+/* RFC 5321 §4.5.4.1: "5yz responses to the MAIL command MUST NOT be cached": it is that letter's, and
+ * the next one is tried in the same session. */
+static void refused_mail(void **state) {
+  struct kit k;
+  setup(&k);
+  add(&k, "a@us.example", "b@mx.example", NULL);
+  add(&k, "a@us.example", "b@mx.example", NULL);
+  begin(&k);
+  hears(&k, "220 mx\r\n250 mx\r\n");
+  assert_string_equal(hears(&k, "550 5.7.1 not from you\r\n"), "MAIL FROM:<a@us.example>\r\n");
+  assert_fate(&k, 0, 0, SMTP_PERMANENT, SMTP_STAGE_MAIL, 550);
+  assert_string_equal(hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n"),
+                      "RCPT TO:<b@mx.example>\r\nDATA\r\n" BODY);
+  hears(&k, "250 ok\r\n");
+  assert_fate(&k, 1, 0, SMTP_DELIVERED, SMTP_STAGE_END, 250);
+  finish(&k);
+}
+
 /* RFC 5321 §4.5.3.1.10: those beyond the server's count come again at once, whichever code says it.
  */
 static void too_many(void **state) {
@@ -876,6 +894,7 @@ int main(void) {
     cmocka_unit_test(early_success),
     cmocka_unit_test(data_without_recipient),
     cmocka_unit_test(refused_then_rset),
+    cmocka_unit_test(refused_mail),
     cmocka_unit_test(too_many),
     cmocka_unit_test(obstacles),
     cmocka_unit_test(obstacle_of_one),

@@ -330,6 +330,31 @@ static void retries(void **state) {
   assert_sound(k);
 }
 
+/* A report is tried for a day, and its end is told to nobody (RFC 5321 §4.5.4.1). */
+static void report_ends(void **state) {
+  struct kit *k = *state;
+  int64_t begin = k->now_s, last = begin;
+  alice(k);
+  assert_int_equal(commit_dsn(k, SESSION, "x@third.example", "alice@example.org",
+                              SLICE("Subject: s\r\n\r\n"), SMTP_NOTIFY_SUCCESS, 0),
+                   COMMIT_DONE);
+  ready(k, SENDER, 1000);
+  for (; k->now_s - begin < 3 * 86400; k->now_s += 60) {
+    store_housekeeping(k->store, k->now_s);
+    store_due(k->store, k->now_s);
+    kit_pump(k);
+    if (!k->said) continue;
+    struct got g = letter(k);
+    last = k->now_s;
+    assert_true(report(k, SENDER, &g, SEND_TEMPORARY, 450, "later"));
+    nothing(k);
+  }
+  assert_int_equal(waiting(k), 0);
+  assert_in_range(last - begin, 86400 - 300, 86400 - 180);
+  assert_int_equal(mails(k, "alice@example.org"), 1);
+  assert_sound(k);
+}
+
 /* Seconds until the letter comes again after that reply; it is then in hands. */
 static int64_t next_try(struct kit *k, struct got *g, uint16_t code, const char *text) {
   int64_t begin = k->now_s;
@@ -954,6 +979,7 @@ int main(void) {
     TEST(reports_count),
     TEST(long_orcpts),
     TEST(retries),
+    TEST(report_ends),
     TEST(classes),
     TEST(sender_lost),
     TEST(restart),
