@@ -95,7 +95,6 @@ struct envelope envelope_get(struct wire *w) {
 
 void message_end_put(struct buf *b, const struct message_end *m) {
   wire_put_bytes(b, m->id);
-  wire_put_bool(b, m->dots);
   wire_put_u64(b, m->surrogate);
   wire_put_bytes(b, m->head);
   wire_put_bytes(b, m->tail);
@@ -103,7 +102,6 @@ void message_end_put(struct buf *b, const struct message_end *m) {
 
 struct message_end message_end_get(struct wire *w) {
   struct message_end m = { .id = get_clean(w, QUEUE_ID_MAX) };
-  m.dots = wire_get_bool(w);
   m.surrogate = wire_get_u64(w);
   m.head = wire_get_bytes(w, MESSAGE_FIELDS_MAX);
   m.tail = wire_get_bytes(w, IPC_CHUNK);

@@ -60,7 +60,6 @@ struct envelope_rcpt {
 /* The end of a message: everything spooled before, then `tail`. */
 struct message_end {
   struct slice id;    /* the queue id, for logs and replies */
-  bool dots;          /* some line begins with "." */
   uint64_t surrogate; /* the size of its surrogate, in the encoding of mail/surrogate.h */
   struct slice head;  /* whole header fields to be prepended: at most MESSAGE_FIELDS_MAX */
   struct slice tail;  /* at most IPC_CHUNK */
@@ -88,6 +87,6 @@ struct message_end message_end_get(struct wire *w);
 #define IPC_PUT_message(id) message_end_put(b, &m->id);
 #define IPC_GET_message(id, max) m.id = message_end_get(&w);
 #define IPC_ZERO_message \
-  { .dots = false }
+  { .surrogate = 0 }
 
 #endif

@@ -60,15 +60,15 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
  * another reads `ahead`: that many of the following messages may be sent along, if they are
  * files. */
 #define pop_read_FIELDS(F) F(u32, uid, ) F(u64, offset, ) F(u32, most, ) F(u8, ahead, )
-/* `data` is empty only at the end of the message. `dots`: some line begins with ".". sum: the
- * CRC-32C of the whole message, if `summed`. */
+/* `data` is empty only at the end of the message. sum: the CRC-32C of the whole message, if
+ * `summed`. */
 #define pop_chunk_FIELDS(F) \
-  F(u8, outcome, ) F(flag, dots, ) F(flag, summed, ) F(u32, sum, ) F(bytes, data, IPC_CHUNK)
+  F(u8, outcome, ) F(flag, summed, ) F(u32, sum, ) F(bytes, data, IPC_CHUNK)
 /* In place of a pop_chunk for a message whose octets are a file: the file itself, read-only. The
  * message is `size` octets: `head`, then the file's from `start` on. Files read ahead precede the
  * requested one, which ends the reply. */
 #define pop_file_FIELDS(F) \
-  F(u32, uid, ) F(u64, start, ) F(u64, size, ) F(flag, dots, ) F(flag, summed, ) F(u32, sum, ) \
+  F(u32, uid, ) F(u64, start, ) F(u64, size, ) F(flag, summed, ) F(u32, sum, ) \
   F(bytes, head, MESSAGE_HEAD_MAX)
 /* uids (u32 each) that the pop_quit which follows is to delete; may be sent several times. */
 #define pop_delete_FIELDS(F) F(bytes, uids, 4 * POP_DELETES_MAX)

@@ -8,7 +8,6 @@
 
 static void put(struct mail_clean *c, struct slice s, struct buf *out) {
   c->octets += s.n;
-  c->inside = slice_at(s, s.n - 1) != '\n';
   if (out) buf_put(out, s);
 }
 
@@ -52,7 +51,7 @@ static void take_cr(struct mail_clean *c, struct buf *out) {
 enum { LINE_WINDOW = 1024 };
 
 /* The number of octets at the front that need only the check for NUL: whole lines, or the text
- * before the next line's end. None of the lines but the first begins with ".". */
+ * before the next line's end. */
 static size_t plain(struct slice in) {
   size_t n = 0;
   for (;;) {
@@ -62,7 +61,6 @@ static size_t plain(struct slice in) {
     ptrdiff_t cr = slice_find(line, '\r');
     if (lf < 0 || cr < 0 || cr + 1 != lf) return n ? n : cr < 0 ? line.n : (size_t)cr;
     n += (size_t)lf + 1;
-    if (slice_at(in, n) == '.') return n;
   }
 }
 
@@ -72,7 +70,6 @@ void mail_clean_put(struct mail_clean *c, struct slice s, struct buf *out) {
     size_t n = octet == '\r' || octet == '\n' ? 0 : plain(s);
     if (n) {
       release(c, out);
-      if (!c->inside && octet == '.') c->dots = true;
       put_without_nul(c, slice_first(s, n), out);
     } else if (octet == '\n') {
       take_lf(c, out);

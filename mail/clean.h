@@ -30,15 +30,13 @@ struct mail_clean {
   uint64_t octets; /* put out so far */
   struct mail_changes changed;
   uint8_t held;
-  bool inside; /* the next octet to be put is not the first of a line */
-  bool dots;   /* some line begins with "." */
 };
 
 /* Starts with all zero. `out` may be NULL, then octets are only counted; otherwise it needs room
  * for twice the piece and MAIL_CLEAN_ROOM, or fails. */
 void mail_clean_put(struct mail_clean *c, struct slice piece, struct buf *out);
-/* The same for octets that the caller knows to be clean: no CR or LF in them is alone, no CR is
- * held, and no line in them begins with ".": takes no more room than they have. */
+/* The same for octets that the caller knows to be clean: no CR or LF in them is alone and no CR
+ * is held: takes no more room than they have. */
 void mail_clean_put_lines(struct mail_clean *c, struct slice lines, struct buf *out);
 /* The message ends here: puts what was held. */
 void mail_clean_end(struct mail_clean *c, struct buf *out);

@@ -15,7 +15,6 @@ struct body_file {
   int fd;
   struct slice head; /* while it is kept, a copy of its own */
   uint64_t start, size;
-  bool dots;   /* some line begins with "." */
   bool summed; /* `sum` is the CRC-32C of these octets */
   uint32_t sum;
 };

@@ -229,7 +229,6 @@ static enum pop3_sink_verdict on_end(void *arg, struct pop3_item *item) {
   buf_printf(&id, "c%llu-%llu-%u", (unsigned long long)r->number, (unsigned long long)r->tag,
              r->fetched + 1);
   collect_commit_put(&b, &(struct collect_commit){ .end = { .id = buf_slice(&id),
-                                                            .dots = r->clean.dots,
                                                             .head = buf_slice(&head),
                                                             .tail = buf_slice(&r->hold) },
                                                    .uidl = item->uidl,

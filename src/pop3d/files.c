@@ -45,7 +45,7 @@ static void answer(struct front_readers *all, struct reader *r, struct body_file
   static const enum pop_outcome outcomes[] = {
     [BODY_READ] = POP_DONE, [BODY_READ_TROUBLE] = POP_TROUBLE, [BODY_READ_SHORT] = POP_DAMAGED
   };
-  struct pop_chunk m = { .dots = f->dots, .summed = f->summed, .sum = f->sum };
+  struct pop_chunk m = { .summed = f->summed, .sum = f->sum };
   size_t most = r->last.most < IPC_CHUNK ? r->last.most : IPC_CHUNK, n;
   m.outcome = outcomes[body_file_read(f, r->last.offset, most, all->octets, &n)];
   m.data = slice_of(all->octets, n);
@@ -94,7 +94,7 @@ enum front_file pop3d_files_take(struct front_readers *all, void **own, struct p
     close(fd);
     return FRONT_FILE_KEPT;
   }
-  const struct body_file file = { m.uid, fd, m.head, m.start, m.size, m.dots, m.summed, m.sum };
+  const struct body_file file = { m.uid, fd, m.head, m.start, m.size, m.summed, m.sum };
   if (!r->files) r->files = calloc(1, sizeof *r->files);
   struct body_file *kept = r->files ? body_files_keep(r->files, &file) : NULL;
   if (!kept) close(fd);

@@ -177,7 +177,6 @@ static void commit(struct smtpd_session *s) {
                   .size = transaction->size,
                   .rcpts = buf_slice(&transaction->rcpts) },
     .end = { .id = buf_slice(&id),
-             .dots = transaction->data.clean.dots,
              .surrogate = surrogate_size(&transaction->surrogate),
              .head = buf_slice(&head),
              .tail = buf_slice(&transaction->body) },

@@ -31,7 +31,6 @@ struct kit_message {
   struct buf id, from, to, body; /* to: addresses, each with a "," behind it */
   /* of each recipient "NOTIFY:ORCPT,"; then ENVID, a space and RET; or as far as it fits */
   char dsn[64];
-  bool dots;
 };
 
 struct kit {
@@ -159,7 +158,6 @@ static inline void kit_keep(struct kit *k, const struct smtp_commit *q) {
   buf_put(&m->body, q->end.head);
   buf_put(&m->body, buf_slice(&k->spool));
   buf_put(&m->body, q->end.tail);
-  m->dots = q->end.dots;
 }
 
 static inline uint16_t kit_store(struct kit *k, uint16_t type, struct slice payload,

@@ -32,7 +32,6 @@ struct deliver_job {
   struct slice head;  /* fields in front of the octets, at most MESSAGE_HEAD_MAX */
   struct slice tail;  /* all of the octets, or what comes behind the spooled part */
   struct spool spool; /* not `made`: nothing was spooled */
-  bool dots;
   struct deliver_place *places;
   size_t count;
   struct queue_letter letter; /* when some recipients are elsewhere */

@@ -25,7 +25,6 @@ struct read_file {
   uint32_t uid;
   struct slice head; /* in the job's `heads` */
   uint64_t start, size;
-  bool dots;
   bool summed; /* its CRC-32C is known */
   uint32_t sum;
 };

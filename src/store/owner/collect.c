@@ -183,7 +183,6 @@ static struct collected_job *new_collect_job(struct session *session,
     if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
   j->d.places = place;
   j->d.count = 1;
-  j->d.dots = end->dots;
   j->d.spool = session->spool;
   j->d.size = end->head.n + session->spool.size + j->d.tail.n;
   j->source = session->source;

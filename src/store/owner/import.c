@@ -29,9 +29,7 @@ struct import {
   uint32_t flags;
   uint64_t surrogate; /* its size, as announced */
   struct buf uidl;
-  bool again; /* deliver even if the UIDL is taken or gone */
-  bool dots;
-  uint8_t before;          /* the last octet of the message so far; '\n' at its start */
+  bool again;              /* deliver even if the UIDL is taken or gone */
   enum job_result spoiled; /* not JOB_DONE: the rest of the message is thrown away */
   bool spooling;
   bool driving;             /* drive() is active further up the stack */
@@ -152,8 +150,6 @@ static bool take_line(struct import *m) {
   m->unsaid += buf_len(&m->line) + 1;
   m->left = m->size;
   m->inside = true;
-  m->dots = false;
-  m->before = '\n';
   m->spoiled = JOB_DONE;
   buf_reset(&m->line);
   return true;
@@ -171,19 +167,11 @@ static bool collect_line(struct import *m) {
 
 /* --- its octets --- */
 
-static void look_for_dots(struct import *m, struct slice s) {
-  for (size_t i = 0; i < s.n; i++) {
-    if (s.p[i] == '.' && m->before == '\n') m->dots = true;
-    m->before = s.p[i];
-  }
-}
-
 static void collect_octets(struct import *m) {
   struct slice in =
       slice_first(buf_slice(&m->waiting), m->left < IPC_CHUNK ? (size_t)m->left : IPC_CHUNK);
   if (m->spoiled == JOB_DONE) {
     in = slice_first(in, buf_room(&m->body));
-    look_for_dots(m, in);
     buf_put(&m->body, in);
   }
   m->unsaid += in.n;
@@ -222,7 +210,6 @@ static struct import_job *new_import_job(struct session *session, int64_t now_s)
   j->d.again = m->again;
   j->d.date = (int64_t)m->date;
   j->d.flags = m->flags;
-  j->d.dots = m->dots;
   j->d.spool = session->spool;
   j->d.size = session->spool.size + j->d.tail.n;
   j->d.surrogate = deliver_surrogate(&j->d, m->surrogate, m->size);

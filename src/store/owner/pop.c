@@ -298,8 +298,8 @@ static bool read_message(struct store *s, struct session *session, const struct 
  * closed. */
 static void send_file(struct store *s, struct session *session, struct read_file *f) {
   if (session) {
-    pop_file_put(&s->out, &(struct pop_file){ f->uid, f->start, f->size, f->dots, f->summed, f->sum,
-                                              f->head });
+    pop_file_put(&s->out,
+                 &(struct pop_file){ f->uid, f->start, f->size, f->summed, f->sum, f->head });
     store_send_to(s, session->peer, pop_file_type, session->tag, f->fd);
   } else if (f->fd >= 0) {
     close(f->fd);
@@ -329,8 +329,8 @@ void read_finish(struct store *s, struct store_job *j) {
   if (in_file || !session) return;
   bool fine = j->result == JOB_DONE;
   answer_chunk(s, session,
-               &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->file.dots,
-                                    fine && r->file.summed, fine ? r->file.sum : 0,
+               &(struct pop_chunk){ pop_outcome_of(j->result), fine && r->file.summed,
+                                    fine ? r->file.sum : 0,
                                     fine ? buf_slice(&r->data) : SLICE_NONE });
 }
 

@@ -262,7 +262,6 @@ static struct deliver_job *new_deliver_job(struct session *session, const struct
   for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
     if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
   arena_init(&d->kept, KEPT_MAX);
-  d->dots = end->dots;
   d->once = q->once && q->print.n == PARTLY_NAME;
   d->spool = session->spool;
   d->size = head + session->spool.size + d->tail.n;

@@ -93,7 +93,7 @@ static enum db_result put_body(struct store_engine *e, struct deliver_job *d) {
   db_bind_int(s, 1, (int64_t)d->body);
   db_bind_int(s, 2, (int64_t)d->count + (d->elsewhere_count > 0));
   db_bind_int(s, 3, (int64_t)d->size);
-  db_bind_int(s, 4, d->dots);
+  db_bind_int(s, 4, 0);
   if (d->in_file)
     db_bind_int(s, 5, 0);
   else

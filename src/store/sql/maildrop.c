@@ -73,15 +73,14 @@ enum db_result open_run(struct store_engine *e, struct store_job *j) {
 
 /* --- one message --- */
 
-/* The columns dots, sum, then those of BODY_ROW, from `at` on. False without memory. */
+/* The column sum, then those of BODY_ROW, from `at` on. False without memory. */
 static bool take_row(struct read_job *rd, struct db_stmt *s, int at, struct read_file *m,
                      struct body_row *b) {
-  body_row_get(b, s, at + 2);
+  body_row_get(b, s, at + 1);
   m->size = b->size;
-  m->dots = db_int(s, at) != 0;
   m->start = b->start;
-  m->summed = !db_is_null(s, at + 1) && db_int(s, at + 1) >= 0;
-  m->sum = m->summed ? (uint32_t)db_int(s, at + 1) : 0;
+  m->summed = !db_is_null(s, at) && db_int(s, at) >= 0;
+  m->sum = m->summed ? (uint32_t)db_int(s, at) : 0;
   bool goes_along = b->in_file && b->head.n && !rd->octets_only;
   m->head = goes_along ? arena_copy(&rd->heads, b->head) : SLICE_NONE;
   return !rd->heads.failed;
@@ -114,7 +113,7 @@ static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt
   struct read_file m = { .fd = -1, .uid = (uint32_t)db_int(s, 0) };
   struct body_row b;
   struct disk_file *f = NULL;
-  if (db_is_null(s, 5) || !take_row(rd, s, 1, &m, &b) || body_row_open(e->disk, &b, &f) < 0)
+  if (db_is_null(s, 4) || !take_row(rd, s, 1, &m, &b) || body_row_open(e->disk, &b, &f) < 0)
     return false;
   m.fd = e->disk->ops->share(f);
   e->disk->ops->close(&f);
@@ -123,7 +122,7 @@ static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt
 }
 
 static enum db_result read_ahead(struct store_engine *e, struct read_job *rd) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT e.uid, b.dots, b.sum, " BODY_ROW " FROM entry e"
+  struct db_stmt *s = db_prepare(e->db, "SELECT e.uid, b.sum, " BODY_ROW " FROM entry e"
                                         " JOIN body b ON b.id = e.body"
                                         " WHERE e.folder = ? AND e.uid > ? ORDER BY e.uid");
   db_bind_int(s, 1, (int64_t)rd->folder);
@@ -141,7 +140,7 @@ enum db_result read_run(struct store_engine *e, struct store_job *j) {
   rd->next_count = 0;
   buf_init(&rd->data, IPC_CHUNK);
   arena_init(&rd->heads, HEADS_MAX);
-  struct db_stmt *s = db_prepare(e->db, "SELECT b.dots, b.sum, " BODY_ROW " FROM entry e"
+  struct db_stmt *s = db_prepare(e->db, "SELECT b.sum, " BODY_ROW " FROM entry e"
                                         " JOIN body b ON b.id = e.body"
                                         " WHERE e.folder = ? AND e.uid = ?");
   db_bind_int(s, 1, (int64_t)rd->folder);

@@ -113,7 +113,7 @@ static const struct schema_step steps[] = {
        " id INTEGER PRIMARY KEY,"
        " refs INTEGER NOT NULL,"
        " size INTEGER NOT NULL,"
-       " dots INTEGER NOT NULL," /* 1: some line begins with \".\" */
+       " dots INTEGER NOT NULL," /* earlier versions wrote 1; nothing reads it */
        " start INTEGER,"
        " name TEXT NOT NULL," /* the queue id that the client was given */
        " data BLOB"
