@@ -28,7 +28,7 @@ import json, random, sys
 path, user, count, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 r = random.Random(user)
 def text(i):
-    head = "Return-Path: <sender@example.net>\r\nReceived: from far by away; Thu, 01 Jan 1970 00:00:00 +0000\r\nSubject: %s %d\r\n\r\n" % (user, i)
+    head = "Return-Path: <sender@example.net>\r\nReceived: from far by away; Thu, 01 Jan 1970 00:00:00 +0000\r\nSubject: %s %d\r\nMessage-ID: <%s-%d@far.example>\r\n\r\n" % (user, i, user, i)
     body = ""
     while len(body) < (size if i % 7 else size * 40): body += r.choice([".", "..", ".dot ", "x ", "From "]) + str(r.random()) * 3 + "\r\n"
     return head + body
@@ -92,6 +92,9 @@ id=$(collect one "pop3s://good-a@127.0.0.1:$tls" secret --delete)
 ok "a mailbox is fetched over TLS and deleted there" comes_to "$id" result '^30 fetched, 30 deleted there$'
 ok "each message is here once, as it was" once one "$dir/a.json"
 ok "none is left there" left_there good-a 0
+why_is() { q why "$1" >"$dir/why" && cat "$dir/why" && grep -q "$2" "$dir/why"; }
+ok "and why tells whence it came" why_is good-a-7@far.example 'arrived.*from \[127.0.0.1\].*with POP3'
+ok "and where it lies" why_is good-a-7@far.example 'is-there *one@example.org'
 
 drop good-b 20
 cp "$dir/remote/good-b.json" "$dir/b.json"

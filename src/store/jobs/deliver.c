@@ -8,11 +8,59 @@
 #include "src/store/jobs/frees.h"
 #include "src/store/jobs/report.h"
 
-uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t known, uint64_t octets) {
+enum {
+  KEPT_MAX = 4 * 1024 * 1024, /* addresses and the like of one message */
+};
+
+/* The surrogate's size of what is stored, when the message as it came, `octets` of it, has a
+ * surrogate of size `known`: what is added behind is ASCII, and mostly the head is. A size that is
+ * impossible counts as unknown, as does that of a message whose head has a surrogate. */
+static uint64_t surrogate_of(const struct deliver_job *d, uint64_t known, uint64_t octets) {
   if (surrogate_wants(d->head)) return SURROGATE_UNKNOWN;
   if (known <= SURROGATE_SAME) return known;
   bool can_be = surrogate_octets(known) / SURROGATE_GROWTH <= octets && octets <= d->size;
   return can_be ? surrogate_with(known, d->size - octets) : SURROGATE_UNKNOWN;
+}
+
+static struct slice put(uint8_t **at, struct slice s) {
+  if (s.n) memcpy(*at, s.p, s.n);
+  struct slice copy = s.p ? slice_of(*at, s.n) : SLICE_NONE;
+  *at += s.n;
+  return copy;
+}
+
+void *deliver_new(enum job_kind kind, size_t size, struct session *session,
+                  const struct deliver_parts *p, int64_t now_s) {
+  static const struct spool none;
+  const struct spool *spool = p->spool ? p->spool : &none;
+  struct slice lacks = body_lacks(spool, p->tail);
+  size_t heads = sizeof p->head / sizeof *p->head, head = 0;
+  for (size_t i = 0; i < heads; i++) head += p->head[i].n;
+  size_t rest = p->name.n + p->print.n + p->uidl.n + head + p->tail.n + lacks.n;
+  struct deliver_job *d = job_new(kind, size + rest, session, now_s);
+  if (!d) return NULL;
+  uint8_t *at = (uint8_t *)d + size;
+  d->name = put(&at, p->name);
+  d->print = put(&at, p->print);
+  d->uidl = put(&at, p->uidl);
+  d->head = slice_of(at, head);
+  for (size_t i = 0; i < heads; i++) put(&at, p->head[i]);
+  d->tail = slice_of(at, p->tail.n + lacks.n);
+  put(&at, p->tail);
+  put(&at, lacks);
+  d->spool = *spool;
+  d->size = head + spool->size + d->tail.n;
+  d->surrogate = surrogate_of(d, p->surrogate, spool->size + p->tail.n);
+  arena_init(&d->kept, KEPT_MAX);
+  return d;
+}
+
+bool deliver_into(struct deliver_job *d, uint64_t account, uint64_t folder) {
+  d->places = calloc(1, sizeof *d->places);
+  if (!d->places) return false;
+  d->places[0] = (struct deliver_place){ account, folder, 0 };
+  d->count = 1;
+  return true;
 }
 
 const char *brake_words(int64_t why) {

@@ -69,10 +69,21 @@ struct deliver_job {
   /* result; nothing was added unless UIDL_NEW */
   enum { UIDL_NEW, UIDL_THERE, UIDL_GONE } uidl_found;
 };
-/* The surrogate's size of what is stored, when the message as it came, `octets` of it, has a
- * surrogate of size `known`: what is added behind is ASCII, and mostly the head is. A size that is
- * impossible counts as unknown, as does that of a message whose head has a surrogate. */
-uint64_t deliver_surrogate(const struct deliver_job *d, uint64_t known, uint64_t octets);
+/* What a message is made of. */
+struct deliver_parts {
+  struct slice name;         /* the queue id */
+  struct slice print, uidl;  /* p NULL: none */
+  struct slice head[4];      /* in front of the octets, one behind the other: whole fields */
+  const struct spool *spool; /* the octets, NULL or empty: none were spooled; then `tail` */
+  struct slice tail;
+  uint64_t surrogate; /* its surrogate's size as it came (mail/surrogate.h) */
+};
+/* Its job, of that kind and size, with copies of all of them in one block; what the message lacks
+ * at its end is added. It has no places yet. NULL without memory. */
+void *deliver_new(enum job_kind kind, size_t size, struct session *session,
+                  const struct deliver_parts *parts, int64_t now_s);
+/* It goes into one folder. False without memory. */
+bool deliver_into(struct deliver_job *d, uint64_t account, uint64_t folder);
 
 /* For a person to read: why mail is held; `why` is an enum queue_held_by. */
 const char *brake_words(int64_t why);

@@ -2,8 +2,7 @@
 /* The history: what happened to mail, for `qasid why`. It is a database of its own beside the
  * mail's, so that mail neither waits for it nor is lost with it.
  *
- *   owner: history_note() → pending → one write job at a time, with all that gathered meanwhile →
- *   rows of `event`
+ *   owner: history_note() → pending → a write job with all that gathered meanwhile → rows of `event`
  *
  * Invariants:
  *  1. No mail is lost or refused because of the history: a job of it never fails its group. It is

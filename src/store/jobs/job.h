@@ -22,6 +22,7 @@ enum job_result {
   JOB_DONE,
   JOB_TROUBLE,  /* try later */
   JOB_NO_SPACE, /* the disk is full */
+  JOB_TOO_BIG,  /* the message is above the limit of its size; no run sets this */
   JOB_DAMAGED,  /* what was asked for can't be read */
   JOB_MISSING,  /* what was asked for is not there (any more) */
 };

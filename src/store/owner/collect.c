@@ -11,10 +11,11 @@
 #include "src/store/owner/finish.h"
 #include "src/store/owner/owner.h"
 
-enum {
-  /* What the message is mended by comes on top. */
-  SIZE_SLACK = 64 * 1024,
-};
+static const struct incoming_road road = { .chunk = KIND_COLLECT_SPOOL,
+                                           .message = KIND_COLLECT,
+                                           .size = sizeof(struct collected_job),
+                                           .limited = true,
+                                           .history = true };
 
 /* --- auth: this run delivers to that account --- */
 
@@ -58,6 +59,7 @@ static enum collect_outcome outcome_of(enum job_result r) {
   switch (r) {
   case JOB_DONE: return COLLECT_DONE;
   case JOB_NO_SPACE: return COLLECT_NO_SPACE;
+  case JOB_TOO_BIG: return COLLECT_TOO_BIG;
   case JOB_MISSING: return COLLECT_GONE;
   default: return COLLECT_TROUBLE;
   }
@@ -113,11 +115,8 @@ void seen_finish(struct store *s, struct store_job *j) {
 
 /* --- a message --- */
 
-static void answer_spooled(struct store *s, struct session *session, enum collect_outcome outcome) {
-  if (outcome != COLLECT_DONE) {
-    session->spoiled = true;
-    session->spoiled_by = outcome;
-  }
+static void answer_spooled(struct store *s, struct session *session) {
+  enum collect_outcome outcome = outcome_of(session->in.spoiled);
   collect_spooled_put(&s->out, &(struct collect_spooled){ .outcome = outcome });
   store_send(s, session, collect_spooled_type);
 }
@@ -126,29 +125,18 @@ static bool spool(struct store *s, struct session *session, const struct ipc_msg
                   int64_t now_s) {
   struct collect_spool q;
   if (!collect_spool_get(m->payload, &q) || !q.chunk.n) return false;
-  struct spool_job *j = NULL;
-  if (session->spoiled) {
-    answer_spooled(s, session, session->spoiled_by);
-  } else if (session->spool.size + q.chunk.n > s->conf->message_size_limit + SIZE_SLACK) {
-    answer_spooled(s, session, COLLECT_TOO_BIG);
-  } else if ((j = store_spool_job(s, KIND_COLLECT_SPOOL, session, q.chunk, now_s))) {
+  struct spool_job *j;
+  if (incoming_chunk(s, &road, session, q.chunk, now_s, &j) == JOB_DONE)
     session_ask(s, session, &j->job);
-  } else {
-    answer_spooled(s, session, COLLECT_TROUBLE);
-  }
+  else
+    answer_spooled(s, session);
   return true;
 }
 
 void collect_spool_finish(struct store *s, struct store_job *j) {
-  if (j->low_space) s->low_space_s = j->now_s;
+  incoming_chunk_done(s, &j->session->in, j);
   struct session *session = session_answered(s, j);
-  if (session) answer_spooled(s, session, outcome_of(j->result));
-}
-
-static void unspool(struct store *s, struct session *session) {
-  session_drop_spool(s, session);
-  session->spool = (struct spool){ 0 };
-  session->spoiled = false;
+  if (session) answer_spooled(s, session);
 }
 
 static void answer_committed(struct store *s, struct session *session, enum collect_outcome outcome,
@@ -157,65 +145,55 @@ static void answer_committed(struct store *s, struct session *session, enum coll
   store_send(s, session, collect_committed_type);
 }
 
-/* One block: the job, the name, the UIDL, the head, the message's end. Original headers are left as
- * they are: no Return-Path: is put in front, the other server's final delivery has done so (RFC
- * 5321 §4.4). */
-static struct collected_job *new_collect_job(struct session *session,
-                                             const struct collect_commit *q, int64_t now_s) {
-  const struct message_end *end = &q->end;
-  struct slice lacks = body_lacks(&session->spool, end->tail);
-  struct collected_job *j =
-      job_new(KIND_COLLECT, sizeof *j + end->id.n + q->uidl.n + end->head.n + end->tail.n + lacks.n,
-              session, now_s);
-  struct deliver_place *place = calloc(1, sizeof *place);
-  if (!j || !place) {
-    free(j);
-    free(place);
-    return NULL;
-  }
-  uint8_t *at = (uint8_t *)(j + 1);
-  const struct slice parts[] = { end->id, q->uidl, end->head, end->tail, lacks };
-  j->d.name = slice_of(at, end->id.n);
-  j->uidl = slice_of(at + end->id.n, q->uidl.n);
-  j->d.head = slice_of(at + end->id.n + q->uidl.n, end->head.n);
-  j->d.tail = slice_of(j->d.head.p + end->head.n, end->tail.n + lacks.n);
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
-    if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
-  j->d.places = place;
-  j->d.count = 1;
-  j->d.spool = session->spool;
-  j->d.size = end->head.n + session->spool.size + j->d.tail.n;
+/* The message's own header fields are left as they are: no Return-Path: is put in front, the other
+ * server's final delivery has done so (RFC 5321 §4.4). */
+static enum collect_outcome new_delivery(struct store *s, struct session *session,
+                                         const struct collect_commit *q, int64_t now_s,
+                                         struct collected_job **ret) {
+  struct deliver_job *d = NULL;
+  struct deliver_parts parts = {
+    .name = q->end.id, .head = { q->end.head }, .tail = q->end.tail, .surrogate = q->end.surrogate
+  };
+  enum job_result r = incoming_end(s, &road, session, &parts, now_s, &d);
+  if (r != JOB_DONE) return outcome_of(r);
+  struct collected_job *j = *ret = (struct collected_job *)d;
+  j->uidl = arena_copy(&d->kept, q->uidl);
   j->source = session->source;
   j->size = q->size;
   j->octets = q->octets;
   j->copy = q->copy;
   memcpy(j->digest, q->digest.p, sizeof j->digest);
-  return j;
+  return j->uidl.p ? COLLECT_DONE : COLLECT_TROUBLE;
+}
+
+/* The account's inbox, as the message's place. */
+static enum collect_outcome find_place(struct store *s, struct session *session,
+                                       struct deliver_job *d) {
+  struct dir_account a;
+  enum dir_result found = dir_account(&s->dir, session->account, &a);
+  if (found != DIR_FOUND) return found == DIR_UNKNOWN ? COLLECT_GONE : COLLECT_TROUBLE;
+  switch (store_room(s, &a, d->size)) {
+  case ROOM_UNKNOWN: return COLLECT_TROUBLE;
+  case ROOM_NEVER: return COLLECT_TOO_BIG;
+  case ROOM_FULL: notice_mailbox_full(s, a.id, d->job.now_s); return COLLECT_FULL;
+  default: break;
+  }
+  bool fine = deliver_into(d, a.id, a.inbox) && deliver_coming(s, d);
+  return fine ? COLLECT_DONE : COLLECT_TROUBLE;
 }
 
 static enum collect_outcome begin_commit(struct store *s, struct session *session,
                                          const struct collect_commit *q, int64_t now_s) {
-  struct dir_account a;
-  uint64_t size = q->end.head.n + session->spool.size + q->end.tail.n;
-  if (session->spoiled) return session->spoiled_by;
-  enum dir_result found = dir_account(&s->dir, session->account, &a);
-  if (found != DIR_FOUND) return found == DIR_UNKNOWN ? COLLECT_GONE : COLLECT_TROUBLE;
-  if (size > s->conf->message_size_limit + SIZE_SLACK) return COLLECT_TOO_BIG;
-  enum room room = store_room(s, &a, size);
-  if (room == ROOM_UNKNOWN) return COLLECT_TROUBLE;
-  if (room == ROOM_NEVER) return COLLECT_TOO_BIG;
-  if (room != ROOM_ENOUGH) {
-    notice_mailbox_full(s, a.id, now_s);
-    return COLLECT_FULL;
+  struct collected_job *j = NULL;
+  enum collect_outcome outcome = new_delivery(s, session, q, now_s, &j);
+  if (outcome == COLLECT_DONE) outcome = find_place(s, session, &j->d);
+  if (outcome == COLLECT_DONE) {
+    incoming_deliver(s, session, &j->d);
+  } else {
+    struct store_job *job = j ? &j->d.job : NULL;
+    job_free(&job);
   }
-  struct collected_job *j = new_collect_job(session, q, now_s);
-  if (!j) return COLLECT_TROUBLE;
-  j->d.places[0] = (struct deliver_place){ a.id, a.inbox, 0 };
-  deliver_coming(s, &j->d);
-  j->d.job.free_least = s->conf->store_free_space;
-  session->spool = (struct spool){ 0 };
-  session_ask(s, session, &j->d.job);
-  return COLLECT_DONE;
+  return outcome;
 }
 
 static bool commit(struct store *s, struct session *session, const struct ipc_msg *m,
@@ -225,7 +203,7 @@ static bool commit(struct store *s, struct session *session, const struct ipc_ms
   if (q.digest.n != sizeof((struct collected_job *)0)->digest || !q.copy) return false;
   enum collect_outcome outcome = begin_commit(s, session, &q, now_s);
   if (outcome != COLLECT_DONE) {
-    unspool(s, session);
+    incoming_drop(s, &session->in);
     answer_committed(s, session, outcome, 0);
   }
   return true;
@@ -234,6 +212,7 @@ static bool commit(struct store *s, struct session *session, const struct ipc_ms
 void collect_finish(struct store *s, struct store_job *j) {
   struct deliver_job *d = (struct deliver_job *)j;
   deliver_count(s, d);
+  if (j->result == JOB_DONE && d->uidl_found == UIDL_NEW) history_delivered(s, d, d->arrival);
   struct session *session = session_answered(s, j);
   if (!session) return;
   bool there = j->result == JOB_DONE && d->uidl_found == UIDL_THERE;
@@ -330,7 +309,7 @@ static bool end(struct store *s, struct peer *p, const struct ipc_msg *m) {
 static bool drop(struct store *s, struct session *session, const struct ipc_msg *m) {
   struct collect_discard q;
   if (!collect_discard_get(m->payload, &q)) return false;
-  unspool(s, session);
+  incoming_drop(s, &session->in);
   return true;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The history of mail (history.h): events gather in the owner's memory as octets, one write job at
- * a time stores them in a database of its own, a reader looks them up for `qasid why`. Invariants:
- * a failure here never fails the group of the writer in which the job runs; what cannot be stored
- * is counted as lost; a damaged history database is made anew, for it holds no mail. */
+/* The history of mail (history.h): events gather in the owner's memory as octets, a write job
+ * stores them in a database of its own, a reader looks them up for `qasid why`. Invariants: one
+ * such job is out at a time, but for those of history_flush(); a failure here never fails the group
+ * of the writer in which the job runs; what cannot be stored is counted as lost; a damaged history
+ * database is made anew, for it holds no mail. */
 #include "src/store/owner/history.h"
 
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static void flush(struct store *s, int64_t now_s, bool now);
 
 void history_finish(struct store *s, struct store_job *j) {
   s->history.lost += ((struct history_write *)j)->lost;
-  s->history.out = false;
+  s->history.out--;
   if (!s->stopping) flush(s, j->now_s, false);
 }
 
@@ -36,7 +37,7 @@ static void flush(struct store *s, int64_t now_s, bool now) {
   struct history *h = &s->history;
   struct slice events = buf_slice(&h->pending);
   bool due = now || h->flushed_s != now_s || events.n > HISTORY_GROUP;
-  if (h->out || !events.n || !due) return;
+  if ((h->out && !now) || !events.n || !due) return;
   struct history_write *j = job_new(KIND_HISTORY, sizeof *j + events.n, NULL, now_s);
   if (!j) return; /* with the next */
   memcpy(j + 1, events.p, events.n);
@@ -44,7 +45,7 @@ static void flush(struct store *s, int64_t now_s, bool now) {
   j->before_s = now_s - (int64_t)s->conf->queue_history;
   j->most = s->conf->history_size;
   buf_reset(&h->pending);
-  h->out = true;
+  h->out++;
   h->flushed_s = now_s;
   s->jobs_out++;
   s->shell.enqueue(s->shell.arg, &j->job, true);
@@ -123,13 +124,14 @@ void history_delivered(struct store *s, const struct deliver_job *d,
                        const struct history_arrival *from) {
   static const size_t label = sizeof "Return-Path: <" - 1;
   size_t line = queue_own_line(d->head);
+  bool known = line >= label + 3; /* what is collected has no envelope */
   struct slice path =
-      line >= label + 3 ? slice_first(slice_from(d->head, label), line - label - 3) : SLICE_NONE;
+      known ? slice_first(slice_from(d->head, label), line - label - 3) : SLICE_NONE;
   struct history_event e = { .kind = HISTORY_ARRIVED,
                              .at_s = d->job.now_s,
                              .account = d->login,
                              .name = d->name,
-                             .sender = path.n ? path : SLICE("<>"),
+                             .sender = path.n || !known ? path : SLICE("<>"),
                              .text = SLICE("made here: a delivery report") };
   if (!s->conf->history_size) return;
   if (from)

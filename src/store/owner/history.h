@@ -11,7 +11,7 @@ enum { HISTORY_REFUSALS_A_SECOND = 100 };
 struct history {
   struct buf pending;
   uint64_t lost;     /* did not fit, or could not be written */
-  bool out;          /* its job is under way */
+  unsigned out;      /* its jobs under way */
   int64_t flushed_s; /* when the last job left */
   int64_t second;    /* of refusals */
   uint32_t refusals;
@@ -20,7 +20,8 @@ void history_init(struct history *h);
 void history_free(struct history *h);
 struct store;
 void history_note(struct store *s, const struct history_event *e);
-/* Writes now what has gathered: at the stop, each minute, and before a query. */
+/* Writes now what has gathered: at the stop, each minute, and before a query. The writer has
+ * written it when it runs a job that is enqueued behind this. */
 void history_flush(struct store *s, int64_t now_s);
 /* Notes that a recipient was refused with that reply. */
 void history_refused(struct store *s, struct slice sender, struct slice recipient,

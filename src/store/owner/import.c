@@ -29,8 +29,7 @@ struct import {
   uint32_t flags;
   uint64_t surrogate; /* its size, as announced */
   struct buf uidl;
-  bool again;              /* deliver even if the UIDL is taken or gone */
-  enum job_result spoiled; /* not JOB_DONE: the rest of the message is thrown away */
+  bool again; /* deliver even if the UIDL is taken or gone */
   bool spooling;
   bool driving;             /* drive() is active further up the stack */
   bool ended;               /* cli_input_end has come */
@@ -150,7 +149,6 @@ static bool take_line(struct import *m) {
   m->unsaid += buf_len(&m->line) + 1;
   m->left = m->size;
   m->inside = true;
-  m->spoiled = JOB_DONE;
   buf_reset(&m->line);
   return true;
 }
@@ -167,10 +165,10 @@ static bool collect_line(struct import *m) {
 
 /* --- its octets --- */
 
-static void collect_octets(struct import *m) {
+static void collect_octets(struct import *m, enum job_result spoiled) {
   struct slice in =
       slice_first(buf_slice(&m->waiting), m->left < IPC_CHUNK ? (size_t)m->left : IPC_CHUNK);
-  if (m->spoiled == JOB_DONE) {
+  if (spoiled == JOB_DONE) {
     in = slice_first(in, buf_room(&m->body));
     buf_put(&m->body, in);
   }
@@ -184,76 +182,63 @@ struct import_job {
   uint64_t input; /* octets of input that it answers */
 };
 
-static struct import_job *new_import_job(struct session *session, int64_t now_s) {
+/* An import has no limit of the size, since a limit is for strangers; and it is no event of the
+ * history, which a large one would fill. */
+static const struct incoming_road road = { .chunk = KIND_IMPORT_SPOOL,
+                                           .message = KIND_IMPORT,
+                                           .size = sizeof(struct import_job) };
+
+static enum job_result new_import_job(struct store *s, struct session *session, int64_t now_s,
+                                      struct import_job **ret) {
   struct import *m = session->import;
-  struct slice body = buf_slice(&m->body), uidl = buf_slice(&m->uidl);
-  struct slice lacks = body_lacks(&session->spool, body);
-  struct import_job *j =
-      job_new(KIND_IMPORT, sizeof *j + body.n + lacks.n + uidl.n, session, now_s);
-  struct deliver_place *place = calloc(1, sizeof *place);
-  if (!j || !place) {
-    free(j);
-    free(place);
-    return NULL;
-  }
-  uint8_t *at = (uint8_t *)(j + 1);
-  if (body.n) memcpy(at, body.p, body.n);
-  if (lacks.n) memcpy(at + body.n, lacks.p, lacks.n);
-  if (uidl.n) memcpy(at + body.n + lacks.n, uidl.p, uidl.n);
-  *place = (struct deliver_place){ m->account, m->inbox, 0 };
-  j->d.places = place;
-  j->d.count = 1;
-  j->d.head = slice_of(at, 0);
-  j->d.tail = slice_of(at, body.n + lacks.n);
-  j->d.name = SLICE("import");
-  j->d.uidl = uidl.n ? slice_of(at + body.n + lacks.n, uidl.n) : SLICE_NONE;
-  j->d.again = m->again;
-  j->d.date = (int64_t)m->date;
-  j->d.flags = m->flags;
-  j->d.spool = session->spool;
-  j->d.size = session->spool.size + j->d.tail.n;
-  j->d.surrogate = deliver_surrogate(&j->d, m->surrogate, m->size);
-  return j;
+  struct slice uidl = buf_slice(&m->uidl);
+  struct deliver_job *d = NULL;
+  struct deliver_parts parts = { .name = SLICE("import"),
+                                 .uidl = uidl.n ? uidl : SLICE_NONE,
+                                 .tail = buf_slice(&m->body),
+                                 .surrogate = m->surrogate };
+  enum job_result r = incoming_end(s, &road, session, &parts, now_s, &d);
+  if (r != JOB_DONE) return r;
+  d->again = m->again;
+  d->date = (int64_t)m->date;
+  d->flags = m->flags;
+  *ret = (struct import_job *)d;
+  return deliver_into(d, m->account, m->inbox) && deliver_coming(s, d) ? JOB_DONE : JOB_TROUBLE;
+}
+
+static void refuse(struct store *s, struct session *session, enum job_result why) {
+  struct import *m = session->import;
+  incoming_drop(s, &session->in);
+  m->taken += m->unsaid;
+  m->unsaid = 0;
+  send_row(s, session, why == JOB_NO_SPACE ? "no-space" : "trouble", 0);
 }
 
 /* All of the message is here: hands it on. */
 static void deliver(struct store *s, struct session *session, int64_t now_s) {
   struct import *m = session->import;
-  struct import_job *j = m->spoiled == JOB_DONE ? new_import_job(session, now_s) : NULL;
+  struct import_job *j = NULL;
+  enum job_result r = new_import_job(s, session, now_s, &j);
   m->inside = false;
   buf_reset(&m->body);
-  if (!j) {
-    session_drop_spool(s, session);
-    session->spool = (struct spool){ 0 };
-    m->taken += m->unsaid;
-    m->unsaid = 0;
-    send_row(s, session, m->spoiled == JOB_NO_SPACE ? "no-space" : "trouble", 0);
+  if (r != JOB_DONE) {
+    struct store_job *job = j ? &j->d.job : NULL;
+    job_free(&job);
+    refuse(s, session, r);
     return;
   }
-  session->spool = (struct spool){ 0 };
   j->input = m->unsaid;
-  j->d.job.free_least = s->conf->store_free_space;
   m->unsaid = 0;
   m->out++;
-  deliver_coming(s, &j->d);
-  session_ask(s, session, &j->d.job);
+  incoming_deliver(s, session, &j->d);
 }
 
 static void spool_body(struct store *s, struct session *session, int64_t now_s) {
   struct import *m = session->import;
-  struct slice chunk = buf_slice(&m->body);
-  struct spool_job *j = job_new(KIND_IMPORT_SPOOL, sizeof *j + chunk.n, session, now_s);
-  if (!j) {
-    m->spoiled = JOB_TROUBLE;
-    buf_reset(&m->body);
-    return;
-  }
-  memcpy(j + 1, chunk.p, chunk.n);
+  struct spool_job *j;
+  enum job_result r = incoming_chunk(s, &road, session, buf_slice(&m->body), now_s, &j);
   buf_reset(&m->body);
-  j->chunk = slice_of(j + 1, chunk.n);
-  j->job.free_least = s->conf->store_free_space;
-  if (!session->spool.number) session->spool.number = ++s->spools;
-  j->spool = &session->spool;
+  if (r != JOB_DONE) return;
   m->spooling = true;
   session_ask(s, session, &j->job);
 }
@@ -285,7 +270,7 @@ static bool step(struct store *s, struct session *session, int64_t now_s) {
     return true;
   }
   if (!buf_len(&m->waiting)) return false;
-  collect_octets(m);
+  collect_octets(m, session->in.spoiled);
   return true;
 }
 
@@ -308,8 +293,7 @@ static bool is_over(const struct session *session) {
 static void end_when_over(struct store *s, struct session *session) {
   if (!session->import || !is_over(session)) return;
   send_done(s, session);
-  session_drop_spool(s, session);
-  session->spool = (struct spool){ 0 };
+  incoming_drop(s, &session->in);
   import_free(&session->import);
 }
 
@@ -364,8 +348,8 @@ void import_spool_finish(struct store *s, struct store_job *j) {
   struct session *session = j->session;
   struct import *m = session->import;
   m->spooling = false;
+  incoming_chunk_done(s, &session->in, j);
   if (!answered(s, session)) return;
-  if (j->result != JOB_DONE) m->spoiled = j->result;
   m->taken += m->unsaid;
   m->unsaid = 0;
   send_row(s, session, "more", 0);

@@ -19,6 +19,7 @@
 #include "src/store/jobs/job.h"
 #include "src/store/jobs/maildrop.h"
 #include "src/store/owner/history.h"
+#include "src/store/owner/incoming.h"
 #include "src/store/owner/locks.h"
 #include "src/store/owner/outbound.h"
 #include "src/store/owner/partly.h"
@@ -55,11 +56,7 @@ struct session {
   uint64_t tag;
   struct session *prev, *next;
   bool pending, gone;
-  bool spoiled; /* spooling failed: the commit will be refused with `spoiled_by` */
-  uint8_t spoiled_by;
-  struct history_arrival *arrival; /* smtpd: of what is spooled */
-  struct spool spool;  /* smtpd, collector; number 0: none. The job's while a job is out */
-  uint64_t spooled;    /* smtpd: octets that came for it, written or not */
+  struct incoming in;  /* smtpd, collector, cli's import: the message that is coming in */
   struct ahead *ahead; /* smtpd: chunks may come without an answer; NULL: they may not */
   uint64_t account;    /* pop3d, smtpd, collector: granted by auth; 0: none */
   uint64_t source;     /* collector: which collection of that account; 0: none */
@@ -144,8 +141,6 @@ void session_release_if_unused(struct session *session);
 void session_end(struct store *s, struct session *session);
 /* smtp.c: it may send nothing ahead any more, and what it has sent is dropped. */
 void session_no_ahead(struct store *s, struct session *session);
-/* Discards what was spooled so far, with its file. */
-void session_drop_spool(struct store *s, struct session *session);
 /* The oldest login that waits for the account's maildrop, or NULL. */
 struct session *session_waiter(struct store *s, uint64_t account);
 /* It no longer waits; the caller answers it. */
@@ -218,9 +213,6 @@ enum room store_room_for(struct store *s, const struct dir_account *a, uint64_t 
  * False without memory: then into none. */
 bool deliver_coming(struct store *s, struct deliver_job *d);
 void deliver_count(struct store *s, const struct deliver_job *d);
-/* smtp.c: a chunk for the session's spool, as a job of that kind; NULL without memory. */
-struct spool_job *store_spool_job(struct store *s, enum job_kind kind, struct session *session,
-                                  struct slice chunk, int64_t now_s);
 bool admin_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);
 /* import.c: cli_input and its end, while ss->import. */
 bool import_message(struct store *s, struct session *session, const struct ipc_msg *m,

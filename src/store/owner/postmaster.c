@@ -12,22 +12,6 @@
 
 /* --- a notice --- */
 
-/* One block, as every delivery: the job, then the text, then its id. */
-static struct deliver_job *new_notice(const struct buf *text, const struct buf *id, size_t head,
-                                      int64_t now_s) {
-  struct deliver_job *n =
-      job_new(KIND_DELIVER, sizeof *n + buf_len(text) + buf_len(id), NULL, now_s);
-  if (!n) return NULL;
-  uint8_t *at = (uint8_t *)(n + 1);
-  memcpy(at, buf_slice(text).p, buf_len(text));
-  memcpy(at + buf_len(text), buf_slice(id).p, buf_len(id));
-  n->head = slice_of(at, head);
-  n->tail = slice_of(at + head, buf_len(text) - head);
-  n->name = slice_of(at + buf_len(text), buf_len(id));
-  n->size = buf_len(text);
-  return n;
-}
-
 static void deliver_notice(struct store *s, struct deliver_job *n) {
   struct dir_account a;
   dir_begin(&s->found);
@@ -50,7 +34,7 @@ static void put_header(struct store *s, struct buf *b, struct slice subject, str
                        int64_t now_s) {
   const char *host = s->conf->hostname;
   buf_printf(b,
-             "Return-Path: <>\r\nFrom: Mail System <postmaster@%s>\r\nTo: <postmaster@%s>\r\n"
+             "From: Mail System <postmaster@%s>\r\nTo: <postmaster@%s>\r\n"
              "Subject: %.*s\r\nDate: ",
              host, host, SLICE_ARG(subject));
   date_put(b, now_s, 0);
@@ -68,8 +52,10 @@ void postmaster_send(struct store *s, struct slice subject, struct slice text, i
   put_header(s, &whole, subject, buf_slice(&id), now_s);
   buf_put(&whole, slice_first(text, POSTMASTER_TEXT_MAX));
   bool fine = !whole.failed && !id.failed;
-  struct deliver_job *n =
-      fine ? new_notice(&whole, &id, sizeof "Return-Path: <>\r\n" - 1, now_s) : NULL;
+  const struct deliver_parts parts = { .name = buf_slice(&id),
+                                       .head = { SLICE("Return-Path: <>\r\n") },
+                                       .tail = buf_slice(&whole) };
+  struct deliver_job *n = fine ? deliver_new(KIND_DELIVER, sizeof *n, NULL, &parts, now_s) : NULL;
   if (n) deliver_notice(s, n);
   buf_free(&whole), buf_free(&id);
 }

@@ -7,7 +7,6 @@
 
 #include "lib/base/bug.h"
 #include "src/store/owner/owner.h"
-#include "src/store/sql/bodies.h"
 
 /* --- peers --- */
 
@@ -87,13 +86,13 @@ static void free_session(struct session *session) {
   buf_free(&session->listed);
   buf_free(&session->bulk);
   import_free(&session->import);
-  free(session->arrival);
+  free(session->in.arrival);
   free(session);
 }
 
 void session_release_if_unused(struct session *session) {
-  if (!session->pending && !session->spool.number && !session->spoiled && !session->account &&
-      !session->import && !buf_len(&session->bulk))
+  if (!session->pending && !session->in.spool.number && session->in.spoiled == JOB_DONE &&
+      !session->account && !session->import && !buf_len(&session->bulk))
     free_session(session);
 }
 
@@ -131,19 +130,6 @@ static void session_unlock(struct store *s, struct session *session) {
   if (next) pop_open_now(s, next);
 }
 
-void session_drop_spool(struct store *s, struct session *session) {
-  if (!session->spool.made) return;
-  struct unspool_job *j = job_new(KIND_UNSPOOL, sizeof *j, NULL, 0);
-  if (!j) { /* no memory for a job that would do it */
-    spool_drop(s->disk, &session->spool);
-    return;
-  }
-  j->spool = session->spool;
-  session->spool = (struct spool){ 0 };
-  s->jobs_out++;
-  s->shell.enqueue(s->shell.arg, &j->job, false);
-}
-
 /* While a job is out its spool and its maildrop stay: the job works on them. */
 void session_end(struct store *s, struct session *session) {
   if (session->waiting) session_wait_over(s, session);
@@ -153,7 +139,7 @@ void session_end(struct store *s, struct session *session) {
     session->gone = true;
     return;
   }
-  session_drop_spool(s, session);
+  incoming_drop(s, &session->in);
   session_unlock(s, session);
   free_session(session);
 }

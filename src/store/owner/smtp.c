@@ -13,11 +13,11 @@
 #include "src/store/owner/relay.h"
 #include "src/store/owner/report.h"
 
-enum {
-  /* smtpd's limit is on the message as the client sent it; what it is completed by comes on top. */
-  SIZE_SLACK = 64 * 1024,
-  KEPT_MAX = 4 * 1024 * 1024, /* addresses and the like of one message */
-};
+static const struct incoming_road road = { .chunk = KIND_SPOOL,
+                                           .message = KIND_DELIVER,
+                                           .size = sizeof(struct deliver_job),
+                                           .limited = true,
+                                           .history = true };
 
 /* --- RCPT --- */
 
@@ -90,12 +90,6 @@ static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64
 
 /* --- spooling --- */
 
-static void spoil(struct session *session, enum commit_outcome outcome) {
-  if (outcome == COMMIT_DONE || session->spoiled) return;
-  session->spoiled = true;
-  session->spoiled_by = outcome;
-}
-
 /* A question about each chunk would be a job, and a wake-up of three threads, for each; so a
  * session may send some ahead, and they are written with the question's. What waits here is
  * bounded: by AHEAD_SESSIONS such sessions, of SMTP_AHEAD_MAX chunks and a commit each. */
@@ -126,45 +120,20 @@ void session_no_ahead(struct store *s, struct session *session) {
   s->aheads--;
 }
 
-static void answer_spooled(struct store *s, struct session *session, enum commit_outcome outcome) {
-  spoil(session, outcome);
-  uint8_t ahead = session->spoiled ? 0 : give_ahead(s, session);
+static enum commit_outcome outcome_of(enum job_result r) {
+  switch (r) {
+  case JOB_DONE: return COMMIT_DONE;
+  case JOB_NO_SPACE: return COMMIT_NO_SPACE;
+  case JOB_TOO_BIG: return COMMIT_TOO_BIG;
+  default: return COMMIT_TROUBLE;
+  }
+}
+
+static void answer_spooled(struct store *s, struct session *session) {
+  enum commit_outcome outcome = outcome_of(session->in.spoiled);
+  uint8_t ahead = outcome == COMMIT_DONE ? give_ahead(s, session) : 0;
   smtp_spooled_put(&s->out, &(struct smtp_spooled){ .outcome = outcome, .ahead = ahead });
   store_send(s, session, smtp_spooled_type);
-}
-
-static enum commit_outcome outcome_of(enum job_result r) {
-  return r == JOB_DONE ? COMMIT_DONE : r == JOB_NO_SPACE ? COMMIT_NO_SPACE : COMMIT_TROUBLE;
-}
-
-struct spool_job *store_spool_job(struct store *s, enum job_kind kind, struct session *session,
-                                  struct slice chunk, int64_t now_s) {
-  struct spool_job *j = job_new(kind, sizeof *j + chunk.n, session, now_s);
-  if (!j) return NULL;
-  memcpy(j + 1, chunk.p, chunk.n);
-  j->chunk = slice_of(j + 1, chunk.n);
-  j->job.free_least = s->conf->store_free_space;
-  if (!session->spool.number) session->spool.number = ++s->spools;
-  j->spool = &session->spool;
-  return j;
-}
-
-/* The message begins: discards what is left of an earlier one. */
-static void note_arrival(struct session *session, struct slice octets) {
-  free(session->arrival);
-  session->arrival = history_arrival_of(octets);
-}
-
-/* The next octets as a job. COMMIT_DONE: *ret is it. */
-static enum commit_outcome take_chunk(struct store *s, struct session *session, struct slice chunk,
-                                      int64_t now_s, struct spool_job **ret) {
-  if (session->spoiled) return session->spoiled_by;
-  if (session->spooled + chunk.n > s->conf->message_size_limit + SIZE_SLACK) return COMMIT_TOO_BIG;
-  if (!session->spool.number) note_arrival(session, chunk);
-  *ret = store_spool_job(s, KIND_SPOOL, session, chunk, now_s);
-  if (!*ret) return COMMIT_TROUBLE;
-  session->spooled += chunk.n;
-  return COMMIT_DONE;
 }
 
 static void put_chunk(struct ahead *a, struct spool_job *j) {
@@ -184,9 +153,8 @@ static bool spool(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   if (!smtp_spool_get(m->payload, &q)) return false;
   struct session *session = session_get(p, m->tag);
   if (!session || session->pending || !q.chunk.n) return false;
-  enum commit_outcome outcome = take_chunk(s, session, q.chunk, now_s, &j);
-  if (outcome != COMMIT_DONE) {
-    answer_spooled(s, session, outcome);
+  if (incoming_chunk(s, &road, session, q.chunk, now_s, &j) != JOB_DONE) {
+    answer_spooled(s, session);
   } else if (session->ahead) {
     put_chunk(session->ahead, j);
     write_chunks(s, session);
@@ -205,26 +173,21 @@ static bool more(struct store *s, struct peer *p, const struct ipc_msg *m, int64
       !session->ahead || !session->ahead->left)
     return false;
   session->ahead->left--;
-  enum commit_outcome outcome = take_chunk(s, session, q.chunk, now_s, &j);
-  if (outcome == COMMIT_DONE)
+  if (incoming_chunk(s, &road, session, q.chunk, now_s, &j) == JOB_DONE)
     put_chunk(session->ahead, j);
-  else
-    spoil(session, outcome);
   return true;
 }
 
 static void commit_parked(struct store *s, struct session *session, int64_t now_s);
 
 void spool_finish(struct store *s, struct store_job *j) {
-  if (j->low_space) s->low_space_s = j->now_s;
+  incoming_chunk_done(s, &j->session->in, j);
   struct session *session = session_answered(s, j);
   if (!session) return;
-  enum commit_outcome outcome = outcome_of(j->result);
-  spoil(session, outcome);
   if (session->ahead && buf_len(&session->ahead->commit))
     commit_parked(s, session, j->now_s);
   else
-    answer_spooled(s, session, outcome);
+    answer_spooled(s, session);
 }
 
 /* --- the commit --- */
@@ -238,35 +201,21 @@ _Static_assert(MESSAGE_FIELDS_MAX + sizeof path_label + ENVELOPE_PATH_MAX + size
                    MESSAGE_HEAD_MAX,
                "a front-end's fields and the longest Return-Path: are a head");
 
-/* One block: the job, the queue id, the fingerprint, the head, the tail. */
-static struct deliver_job *new_deliver_job(struct session *session, const struct smtp_commit *q,
-                                           int64_t now_s) {
-  const struct message_end *end = &q->end;
-  struct slice path = q->envelope.return_path, lacks = body_lacks(&session->spool, end->tail);
-  size_t head = sizeof path_label - 1 + path.n + sizeof path_end - 1 + end->head.n;
-  size_t names = end->id.n + q->print.n;
-  struct deliver_job *d =
-      job_new(KIND_DELIVER, sizeof *d + names + head + end->tail.n + lacks.n, session, now_s);
-  if (!d) return NULL;
-  uint8_t *at = (uint8_t *)(d + 1);
-  memcpy(at, end->id.p, end->id.n);
-  memcpy(at + end->id.n, q->print.p, q->print.n);
-  d->name = slice_of(at, end->id.n);
-  d->print = slice_of(at + end->id.n, q->print.n);
-  at += names;
-  struct slice parts[] = {
-    slice_str(path_label), path, slice_str(path_end), end->head, end->tail, lacks
+static enum commit_outcome new_delivery(struct store *s, struct session *session,
+                                        const struct smtp_commit *q, int64_t now_s,
+                                        struct deliver_job **ret) {
+  struct deliver_parts parts = {
+    .name = q->end.id,
+    .print = q->print,
+    .head = { slice_str(path_label), q->envelope.return_path, slice_str(path_end), q->end.head },
+    .tail = q->end.tail,
+    .surrogate = q->end.surrogate,
   };
-  d->head = slice_of(at, head);
-  d->tail = slice_of(at + head, end->tail.n + lacks.n);
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i].n, i++)
-    if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
-  arena_init(&d->kept, KEPT_MAX);
-  d->once = q->once && q->print.n == PARTLY_NAME;
-  d->spool = session->spool;
-  d->size = head + session->spool.size + d->tail.n;
-  d->surrogate = deliver_surrogate(d, end->surrogate, session->spool.size + end->tail.n);
-  return d;
+  enum job_result r = incoming_end(s, &road, session, &parts, now_s, ret);
+  if (r != JOB_DONE) return outcome_of(r);
+  (*ret)->once = q->once && q->print.n == PARTLY_NAME;
+  (*ret)->login = session->account;
+  return COMMIT_DONE;
 }
 
 /* The message is over and all of it is discarded; the login stays. */
@@ -276,9 +225,7 @@ static void forget_message(struct store *s, struct session *session) {
     return;
   }
   session_no_ahead(s, session);
-  session_drop_spool(s, session);
-  session->spooled = 0;
-  session->spoiled = false;
+  incoming_drop(s, &session->in);
   session_release_if_unused(session);
 }
 
@@ -321,7 +268,7 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
     return true;
   }
   if (session->pending) return false;
-  if (session->ahead && session->ahead->chunks && !session->spoiled) {
+  if (session->ahead && session->ahead->chunks && session->in.spoiled == JOB_DONE) {
     buf_put(&session->ahead->commit, m->payload);
     if (session->ahead->commit.failed)
       answer_now(s, p, m->tag, COMMIT_TROUBLE, NULL);
@@ -329,12 +276,9 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
       write_chunks(s, session);
     return true;
   }
-  enum commit_outcome outcome = session->spoiled ? session->spoiled_by : COMMIT_DONE;
   struct deliver_job *d = NULL;
-  if (outcome == COMMIT_DONE) {
-    d = new_deliver_job(session, &q, now_s);
-    outcome = d ? recipients_find(s, session, d, &q) : COMMIT_TROUBLE;
-  }
+  enum commit_outcome outcome = new_delivery(s, session, &q, now_s, &d);
+  if (outcome == COMMIT_DONE) outcome = recipients_find(s, session, d, &q);
   if (outcome != COMMIT_DONE || !(d->count || d->elsewhere_count)) { /* or all of them have it */
     struct store_job *j = d ? &d->job : NULL;
     if (!is_of_each(outcome))
@@ -344,16 +288,8 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
     job_free(&j);
     return true;
   }
-  d->job.free_least = s->conf->store_free_space;
-  if (!session->spool.number) note_arrival(session, q.end.tail);
-  if (session->arrival) history_arrival_head(session->arrival, q.end.head);
-  d->arrival = session->arrival;
-  d->login = session->account;
-  session->arrival = NULL;
-  session->spool = (struct spool){ 0 };
-  session->spooled = 0;
   session_no_ahead(s, session);
-  session_ask(s, session, &d->job);
+  incoming_deliver(s, session, d);
   return true;
 }
 

@@ -283,8 +283,17 @@ static enum db_result refusals_of(struct why *w) {
 
 /* --- the command --- */
 
+/* The first slice is the writer's: behind it all that has happened so far is in the history. */
+static bool is_behind_writer(struct admin_job *a) {
+  bool behind = a->to_reader && !a->undone;
+  a->job.again = !behind;
+  a->to_reader = true;
+  return behind;
+}
+
 enum db_result verb_why(struct store_engine *e, struct admin_job *a) {
   if (!a->view) return DB_NOMEM;
+  if (!is_behind_writer(a)) return DB_OK;
   struct why w = { .e = e, .a = a, .history = history_db(e), .view = a->view };
   admin_columns(a, "date id event who where what");
   enum db_result r = find_names(&w);

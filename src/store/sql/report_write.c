@@ -12,7 +12,6 @@
 #include "src/store/sql/work.h"
 
 enum { REPORT_MAX = 1024 * 1024 };
-static const char own_line[] = "Return-Path: <>\r\n";
 
 /* The original's header, or all of a small message if RET=FULL asked for it; a report without a
  * failure has the header only (RFC 3461 §4.3). What cannot be read is left out: the report matters
@@ -31,7 +30,6 @@ static void put_id(const struct report_post *p, struct buf *id) {
   hex_put(id, slice_of(p->nonce, sizeof p->nonce));
 }
 
-/* `text` is the report as it is stored: behind a Return-Path: line. */
 static enum db_result compose(struct store_engine *e, const struct report_post *p,
                               const struct report_about *x, const struct report_rcpt *rcpts,
                               size_t count, int64_t now_s, struct buf *text) {
@@ -55,7 +53,6 @@ static enum db_result compose(struct store_engine *e, const struct report_post *
   };
   r.whole = read_original(e, x, failed, &original);
   r.header = slice_from(buf_slice(&original), x->skip ? 0 : queue_own_line(buf_slice(&original)));
-  buf_put_str(text, own_line);
   report_put(text, &r);
   bool fine = !text->failed && !id.failed;
   buf_free(&original);
@@ -63,25 +60,17 @@ static enum db_result compose(struct store_engine *e, const struct report_post *
   return fine ? DB_OK : DB_NOMEM;
 }
 
-/* One block: the job, then the report's octets, then its id. */
 static struct deliver_job *new_delivery(const struct report_post *p, const struct buf *text,
                                         int64_t now_s) {
-  size_t n = buf_len(text), head = sizeof own_line - 1;
   struct buf id;
   buf_init(&id, 64);
   put_id(p, &id);
+  const struct deliver_parts parts = { .name = buf_slice(&id),
+                                       .head = { SLICE("Return-Path: <>\r\n") },
+                                       .tail = buf_slice(text) };
   struct deliver_job *d =
-      id.failed ? NULL : job_new(KIND_DELIVER, sizeof *d + n + buf_len(&id), NULL, now_s);
-  if (d) {
-    uint8_t *at = (uint8_t *)(d + 1);
-    memcpy(at, buf_slice(text).p, n);
-    memcpy(at + n, buf_slice(&id).p, buf_len(&id));
-    d->head = slice_of(at, head);
-    d->tail = slice_of(at + head, n - head);
-    d->name = slice_of(at + n, buf_len(&id));
-    d->size = n;
-    d->expires_s = p->expires_s;
-  }
+      id.failed ? NULL : deliver_new(KIND_DELIVER, sizeof *d, NULL, &parts, now_s);
+  if (d) d->expires_s = p->expires_s;
   buf_free(&id);
   return d;
 }
