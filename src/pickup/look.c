@@ -17,18 +17,24 @@
 
 /* --- lines of the log --- */
 
-__attribute__((format(printf, 2, 3))) static void note(struct pickup *p, const char *fmt, ...) {
-  char text[512];
-  va_list ap;
+enum { LINE_ROOM = 768 };
+
+static void put_line(struct pickup *p, const char *line) {
   if (p->lines >= PICKUP_LINES_MAX) {
     p->unlogged++;
     return;
   }
   p->lines++;
+  log_print(&p->process->log, LOG_E_DROP, "%s", line);
+}
+
+void look_note(struct pickup *p, const char *fmt, ...) {
+  char text[LINE_ROOM];
+  va_list ap;
   va_start(ap, fmt);
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
-  log_print(&p->process->log, LOG_E_DROP, "%s", text);
+  put_line(p, text);
 }
 
 /* --- later --- */
@@ -55,15 +61,17 @@ static bool is_put_off(struct pickup *p, const char *name) {
 
 static void set_aside(struct pickup *p, const char *name, long uid, const char *why) {
   uint8_t bits[8];
-  char to[64], owner[40] = "";
+  char to[64], owner[40] = "", line[LINE_ROOM];
   int n = snprintf(to, sizeof to, DROP_ASIDE "/");
   sys_random(bits, sizeof bits);
   hex_text(to + n, slice_of(bits, sizeof bits));
   if (uid >= 0) snprintf(owner, sizeof owner, " of uid %ld", uid);
   if (renameat(p->folder, name, p->folder, to) == 0) {
-    note(p, "the file %s%s is set aside as %s: %s", name, owner, to, why);
+    snprintf(line, sizeof line, "the file %s%s is set aside as %s: %s", name, owner, to, why);
+    put_line(p, line);
+    notice_add(p, line);
   } else if (errno != ENOENT) {
-    note(p, "%s%s cannot be moved and stays where it is: %s", name, owner, why);
+    look_note(p, "%s%s cannot be moved and stays where it is: %s", name, owner, why);
     put_off(p, name, PICKUP_STUCK_MS);
   }
 }
@@ -72,9 +80,9 @@ static void set_aside(struct pickup *p, const char *name, long uid, const char *
  * moved; a folder with something in it cannot be removed either. */
 static void remove_odd(struct pickup *p, const char *name, long uid) {
   if (unlinkat(p->folder, name, 0) == 0 || unlinkat(p->folder, name, AT_REMOVEDIR) == 0) {
-    note(p, "%s of uid %ld is no file, and is removed", name, uid);
+    look_note(p, "%s of uid %ld is no file, and is removed", name, uid);
   } else if (errno != ENOENT) {
-    note(p, "%s of uid %ld is no file, and cannot be removed: %s", name, uid, strerror(errno));
+    look_note(p, "%s of uid %ld is no file, and cannot be removed: %s", name, uid, strerror(errno));
     put_off(p, name, PICKUP_STUCK_MS);
   }
 }
@@ -94,14 +102,11 @@ static bool look_from_outside(struct pickup *p, const char *name, struct stat *r
   return known;
 }
 
-/* Why it is not to be submitted; it may have become another file when it is opened. */
-static const char *judge(const struct pickup *p, const struct stat *st) {
-  if (!S_ISREG(st->st_mode)) return "it is no file";
-  if (st->st_nlink != 1) return "it has a second name";
-  if (st->st_size < 0 ||
-      (uint64_t)st->st_size > p->process->conf->message_size_limit + DROP_HEAD_MAX)
-    return "it is larger than message_size_limit";
-  return NULL;
+/* Why it is not to be submitted; it may have become another file when it is opened. One that is
+ * larger than message_size_limit is: smtpd says so, and its sender is told. */
+static const char *judge(const struct stat *st) {
+  if (!S_ISREG(st->st_mode) || st->st_size < 0) return "it is no file";
+  return st->st_nlink != 1 ? "it has a second name" : NULL;
 }
 
 static bool has_turn(struct pickup *p, uint32_t uid) {
@@ -126,7 +131,7 @@ static void look_at_file(struct pickup *p, struct found *f) {
     return;
   }
   if (fd_stat(f->fd, &st) != 0) st = (struct stat){ 0 }; /* which is no file */
-  const char *wrong = judge(p, &st);
+  const char *wrong = judge(&st);
   f->uid = st.st_uid;
   f->size = (uint64_t)st.st_size;
   f->changed_s = st.st_mtime;
@@ -157,13 +162,12 @@ static void look_at(struct pickup *p, const char *name) {
 }
 
 void look_submitted(struct pickup *p, const struct found *f, enum outcome o, const char *words) {
-  bool old = f->changed_s + PICKUP_OLD_S < sys_wall_s();
-  if (o == OUTCOME_REFUSED || (o == OUTCOME_LATER && old)) {
+  if (o == OUTCOME_REFUSED) {
     set_aside(p, f->name, f->uid, words);
   } else if (o == OUTCOME_LATER) {
     put_off(p, f->name, PICKUP_LATER_MS);
   } else if (unlinkat(p->folder, f->name, 0) != 0 && errno != ENOENT) {
-    note(p, "%s was taken and cannot be removed: %s", f->name, strerror(errno));
+    look_note(p, "%s is done with and cannot be removed: %s", f->name, strerror(errno));
     put_off(p, f->name, PICKUP_STUCK_MS);
   }
   loop_timer_set(p->timer, loop_now(p->process->loop));
@@ -188,6 +192,7 @@ static void end_pass(struct pickup *p) {
               p->unlogged);
   if (p->taken.count) fsync(p->folder);
   p->passing = false;
+  notice_send(p);
   uint64_t rest = p->skipped ? 0 : PICKUP_REST_MS;
   loop_timer_set(p->timer, loop_now(p->process->loop) + rest);
 }
@@ -206,9 +211,9 @@ static const char *next_name(struct pickup *p) {
 }
 
 void look_go(struct pickup *p) {
-  if (p->now) return;
+  if (p->talk) return;
   if (!p->passing) begin_pass(p);
-  for (unsigned i = 0; i < PICKUP_TURN_MAX && !p->now; i++) {
+  for (unsigned i = 0; i < PICKUP_TURN_MAX && !p->talk; i++) {
     const char *name = next_name(p);
     if (!name) {
       end_pass(p);
@@ -216,5 +221,5 @@ void look_go(struct pickup *p) {
     }
     look_at(p, name);
   }
-  if (!p->now) loop_timer_set(p->timer, loop_now(p->process->loop));
+  if (!p->talk) loop_timer_set(p->timer, loop_now(p->process->loop));
 }

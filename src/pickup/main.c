@@ -26,8 +26,9 @@ static bool start(struct process *r, struct buf *err) {
   }
   p->names = malloc(PICKUP_NAMES);
   p->timer = loop_timer_new(r->loop, on_timer, p);
-  p->talk_timer = loop_timer_new(r->loop, submit_on_timer, p);
-  if (!p->names || !p->timer || !p->talk_timer) {
+  p->talk_timer = loop_timer_new(r->loop, talk_on_timer, p);
+  p->notice = notice_new();
+  if (!p->names || !p->timer || !p->talk_timer || !p->notice) {
     buf_put_str(err, "out of memory");
     return false;
   }
@@ -44,6 +45,8 @@ static bool message(struct process *r, enum role kind, uint32_t number, const st
 static void end(struct process *r) {
   struct pickup *p = r->arg;
   submit_free(p);
+  talk_free(&p->talk);
+  notice_free(&p->notice);
   loop_timer_free(&p->timer);
   loop_timer_free(&p->talk_timer);
   map_free(&p->taken);

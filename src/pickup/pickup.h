@@ -3,34 +3,45 @@
  * is docs/design/pickup.md.
  *
  *   resting ──5 s──▶ a pass over the folder: for each name: passed by, set aside, or submitted
- *                    (one at a time; the pass goes on when it is over) ──▶ resting
+ *                    (one at a time; the pass goes on when it is over) ──▶ a notice to the
+ *                    postmaster of what was set aside ──▶ resting
  *
  * Invariants:
- *   1. A file is removed only when each of its recipients was accepted in the session that ended
- *      last, and the message by its end of data; everything else leaves it or sets it aside.
- *   2. Whatever a name turns out to be, the pass goes on with the next one.
- *   3. Memory: one batch of names, one message's envelope, PICKUP_LATER_MAX names of later. */
+ *   1. A file is removed only when the session that ended last has settled each of its recipients:
+ *      smtpd has answered 250 to the end of data for it, or to that of a report on it, or its
+ *      sender wanted none (RFC 3461 §4.1). Everything else leaves it or sets it aside.
+ *   2. A report has the empty reverse-path; one that is refused goes to the postmaster, and if that
+ *      is refused too there is none: no loop.
+ *   3. Whatever a name turns out to be, the pass goes on with the next one.
+ *   4. One session with smtpd at a time.
+ *   5. Memory: one batch of names, one message's envelope and report, PICKUP_LATER_MAX names of
+ *      later, PICKUP_NOTICE_MAX octets of notice. */
 #ifndef QASID_PICKUP_H
 #define QASID_PICKUP_H
 
 #include "lib/base/map.h"
+#include "mail/smtp/client.h"
 #include "mail/smtp/drop.h"
 #include "runtime/role/process.h"
 
 enum {
   PICKUP_REST_MS = 5000,
-  PICKUP_LATER_MS = 5 * 60000,  /* until a message that was not taken is tried again */
-  PICKUP_STUCK_MS = 60 * 60000, /* likewise, one that cannot be moved or removed */
-  PICKUP_LATER_MAX = 4096,      /* such names; with more, all are tried again */
-  PICKUP_USER_MAX = 200,        /* messages of one user in a pass */
-  PICKUP_TURN_MAX = 100,        /* names in one turn of the loop */
-  PICKUP_LINES_MAX = 100,       /* lines of the log about files in one pass */
-  PICKUP_OLD_S = 5 * 86400,     /* not taken until then: set aside */
-  PICKUP_UNFINISHED_S = 86400,  /* likewise, one that is not whole */
-  PICKUP_NAMES = 32 * 1024,     /* octets of names read at once */
+  PICKUP_LATER_MS = 5 * 60000,   /* until a message that was not taken is tried again */
+  PICKUP_STUCK_MS = 60 * 60000,  /* likewise, one that cannot be moved or removed */
+  PICKUP_LATER_MAX = 4096,       /* such names; with more, all are tried again */
+  PICKUP_USER_MAX = 200,         /* messages of one user in a pass */
+  PICKUP_TURN_MAX = 100,         /* names in one turn of the loop */
+  PICKUP_LINES_MAX = 100,        /* lines of the log about files in one pass */
+  PICKUP_OLD_S = 5 * 86400,      /* not taken until then: reported as failed */
+  PICKUP_UNFINISHED_S = 86400,   /* likewise, one that is not whole */
+  PICKUP_NAMES = 32 * 1024,      /* octets of names read at once */
+  PICKUP_NOTICE_MAX = 8 * 1024,  /* octets of lines in a notice to the postmaster */
+  PICKUP_NOTICE_MS = 60 * 60000, /* between two of them */
 };
 
 struct submission;
+struct talk;
+struct notice;
 
 struct pickup {
   struct process *process;
@@ -44,6 +55,8 @@ struct pickup {
   struct map later;       /* hash of a name → when it is tried again */
   size_t lines, unlogged; /* of this pass */
   struct submission *now;
+  struct talk *talk; /* the session: of `now`, or of the notice */
+  struct notice *notice;
 };
 
 /* A file that was opened and found to be one. */
@@ -57,7 +70,11 @@ struct found {
 };
 
 /* How a submission ended. */
-enum outcome { OUTCOME_TAKEN, OUTCOME_REFUSED, OUTCOME_LATER };
+enum outcome {
+  OUTCOME_SETTLED, /* each recipient has it, or it was reported, or no report was wanted */
+  OUTCOME_LATER,
+  OUTCOME_REFUSED, /* and nobody takes the report */
+};
 
 /* --- look.c --- */
 
@@ -65,6 +82,8 @@ enum outcome { OUTCOME_TAKEN, OUTCOME_REFUSED, OUTCOME_LATER };
 void look_go(struct pickup *p);
 /* The submission is over; `words` says why it was not taken. */
 void look_submitted(struct pickup *p, const struct found *f, enum outcome o, const char *words);
+/* A line of the log about a file. */
+void look_note(struct pickup *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- submit.c --- */
 
@@ -72,7 +91,32 @@ void look_submitted(struct pickup *p, const struct found *f, enum outcome o, con
  * look_submitted() follows. */
 const char *submit_begin(struct pickup *p, const struct found *f, bool *ret_malformed);
 void submit_free(struct pickup *p);
+
+/* --- notice.c --- */
+
+/* NULL without memory. */
+struct notice *notice_new(void);
+void notice_free(struct notice **n);
+/* A file was set aside, which `line` says. */
+void notice_add(struct pickup *p, const char *line);
+/* Begins the notice of what was added, where it is due. */
+void notice_send(struct pickup *p);
+
+/* --- talk.c --- */
+
+struct talk_about {
+  uint32_t uid;        /* whose mail it is */
+  uint8_t id[DROP_ID]; /* the message's identity */
+  struct smtp_source source;
+  /* The session is over and gone, with source.arg; each letter was given back. */
+  void (*over)(void *arg);
+};
+
+/* Begins a session with smtpd, which is p->talk. False: no memory, or no socket. */
+bool talk_begin(struct pickup *p, const struct talk_about *about);
+/* Letters that it has are given back; over() is not called. */
+void talk_free(struct talk **talk);
 /* The session's time has come; `arg` is the struct pickup. */
-void submit_on_timer(void *arg);
+void talk_on_timer(void *arg);
 
 #endif

@@ -170,8 +170,11 @@ void smtpd_end(struct smtpd_session *s, enum smtp_outcome o, enum close_reason w
   proto_close(&s->proto, why);
 }
 
-/* Refusals have a price. An unknown recipient has one of its own; a login's is auth.c's. */
+/* Refusals have a price. An unknown recipient has one of its own; a login's is auth.c's. Recipients
+ * of a local program have none: it may connect as often as it likes, and when the session ends, the
+ * good ones among them do not get the message. */
 static void count(struct smtpd_session *s, enum smtp_outcome o) {
+  if (s->service->local && s->transaction) return;
   if (o == SMTP_RCPT_UNKNOWN)
     s->unknown++;
   else if (smtp_outcome_row(o)->code >= 500)

@@ -73,14 +73,20 @@ ok "as it was" all "mail bob | tr -d '\r' | grep -q '^\.$'" 'mail bob | grep -q 
   '! mail alice | grep -q ^Bcc:'
 [ -n "$root" ] && ok "the other user's, with that user" all 'wait_for "times alice nobodys 1"' \
   "mail alice | grep -q 'by uid $(id -u nobody))'"
-ok "one that some recipients refuse reaches the others, and is kept" all 'wait_for "times alice half 1"' 'wait_log "event=drop .*nobody@example.org: 550"'
+ok "one that some recipients refuse reaches the others, and the postmaster, for it has no sender" all 'wait_for "times alice half 2"' \
+  'wait_log "event=drop .*from <> to nobody@example.org: 550 .*reported to postmaster@mx.example.org"' 'wait_for "mail alice | grep -q \"^Final-Recipient: rfc822; nobody@\""'
 ok "nothing else is left but the unfinished file and a folder that is not empty" wait_for '[ "$(ls "$drop" | sort | tr "\n" " ")" = "$(id32 7) aside tmp-now " ]'
-ok "all that was no message is set aside, not removed" is "$(aside)" 8
+ok "all that was no message is set aside, not removed" is "$(aside)" 7
 ok "named in the log" all 'wait_log "event=drop .*is no file, and is removed"' 'wait_log "event=drop .*it has a second name"' 'wait_log "event=drop .*not as long as it should be"' \
-  'wait_log "event=drop .*is no file, and cannot be"' 'wait_log "event=drop .*: the size"' 'wait_log "event=drop .*the first line"' 'wait_log "event=drop .*larger than message_size_limit"' \
+  'wait_log "event=drop .*is no file, and cannot be"' 'wait_log "event=drop .*: the size"' 'wait_log "event=drop .*the first line"' \
   'wait_log "event=drop .*never finished"' 'wait_log "event=drop .*no such name"'
+told() { mail alice | tr -d '\r' | grep -c "^Subject: [0-9]* files* in the drop folder of sendmail set aside"; }
+ok "the postmaster is told of those, once" all 'wait_for "is \"\$(told)\" 1"' 'mail alice | grep -q "^Subject: 7 files"' 'mail alice | grep -q "$(id32 3) of uid .*: the message is not as long"' \
+  'mail alice | grep -q "^Auto-Submitted: auto-generated"'
 ok "the link's other name is untouched" grep -q linked "$dir/linked"
-ok "status counts them" all 'q --json status | json "r[\"drops\"] == [{\"waiting\": 0, \"set-aside\": 8}]"' 'q status | grep -q "^drop folder"'
+ok "status counts them" all 'q --json status | json "r[\"drops\"] == [{\"waiting\": 0, \"set-aside\": 7}]"' 'q status | grep -q "^drop folder"'
+echo nothing >"$drop/nothing"
+ok "and of what comes within the hour with the next one" all 'wait_log "event=drop .*the file nothing"' 'sleep 1' 'is "$(told)" 1'
 ok "with the server up the folder is not used" all 'code 0 sm -i alice < <(text direct)' 'times alice direct 1'
 find "$drop/aside" -mindepth 1 -delete; rm -rf "${drop:?}/$(id32 7)" "$drop"/tmp-*
 
@@ -135,6 +141,80 @@ ok "and it waits for the other" is "$(files)" 1
 q account quota bob@example.org none >/dev/null
 stop; serve
 ok "who gets it, and nobody else a second time" all empty 'times alice partly 1' 'times bob partly 1'
+
+# --- what is refused comes back, once ---
+stop
+body_of() { mail "$1" | tr -d '\r'; }
+reports() { body_of "$1" | grep -c '^Content-Type: multipart/report; report-type=delivery-status'; }
+has() { body_of "$1" | grep -qE "$2"; }
+left() { find "$drop" -maxdepth 1 -type f | grep -cE '/[0-9a-f]{32}$'; }
+put() { # NAME FROM TO…: a file as sendmail leaves it, with the text of standard input
+  local name=$1 from=$2 octets
+  shift 2
+  sed 's/$/\r/' >"$dir/wire"
+  octets=$(stat -c %s "$dir/wire")
+  { printf 'qasid-drop 1\nFROM:%s\n' "$from"; printf 'TO:%s\n' "$@"; printf '%s\n\n' "$octets"; cat "$dir/wire"; } >"$drop/tmp-put"
+  mv "$drop/tmp-put" "$drop/$name"
+}
+add dave
+bobs() { reports bob; }
+ok "left for somebody, and for nobody" code 0 sm -f bob@example.org -V here -i alice ghost@example.org < <(text returned; echo "the body")
+name=$(whole)
+cp -p "$drop/$name" "$dir/kept"
+: >"$dir/log"
+serve
+ok "the good recipient has it" wait_for 'times alice returned 1'
+ok "its sender has a report, and the file is gone" all 'wait_for "is \"\$(bobs)\" 1"' empty
+ok "by the rules" all 'has bob "^Auto-Submitted: auto-replied"' 'has bob "^Return-Path: <>"' 'has bob "^Final-Recipient: rfc822; ghost@example.org"' \
+  'has bob "^Action: failed"' 'has bob "^Status: 5.1.1"' 'has bob "^Diagnostic-Code: smtp; 550 5.1.1 No such mailbox here"' 'has bob "^Original-Envelope-Id: here"' \
+  'has bob "^Content-Type: text/rfc822-headers"' 'has bob "^Subject: returned"' 'no has bob "^the body"' 'no has bob "^Final-Recipient: .*alice"'
+ok "the log says who, to whom and why" wait_log "event=drop .*$name of uid $(id -u), from <bob@example.org> to ghost@example.org: 550 5.1.1 No such mailbox here; reported to bob@example.org"
+stop
+cp -p "$dir/kept" "$drop/$name"
+[ -n "$root" ] && chown "$(stat -c %u:%g "$dir/kept")" "$drop/$name"
+serve
+ok "killed before the file was gone: no second report, no second copy" all empty 'is "$(bobs)" 1' 'times alice returned 1'
+stop
+put "$(id32 11)" '<bob@example.org> RET=FULL' '<ghost@example.org>' '<phantom@example.org> NOTIFY=FAILURE' '<spectre@example.org> NOTIFY=NEVER' < <(text whole; echo "the body")
+put "$(id32 12)" '<bob@example.org>' '<spectre@example.org> NOTIFY=NEVER' < <(text silent)
+put "$(id32 13)" '<nobody@example.org>' '<ghost@example.org>' < <(text orphan)
+put "$(id32 14)" '<bob@example.org>' '<alice@example.org>' < <(text large; head -c 1500000 /dev/zero | tr '\0' x | fold -w 70)
+put "$(id32 15)" '<bob@example.org>' $(for i in $(seq 60); do echo "<ghost$i@example.org>"; done) '<alice@example.org>' < <(text many)
+serve
+ok "all of them are done with" empty
+ok "one report on a message, with RET=FULL all of it" all 'is "$(bobs)" 4' 'has bob "^Final-Recipient: rfc822; phantom@"' 'has bob "^the body"'
+ok "none where none is wanted" all 'no has bob "spectre"' 'no has alice "^Subject: silent"' 'wait_log "event=drop .*spectre@.*its sender wants no report"'
+ok "an unknown sender's goes to the postmaster" all 'has alice "^Subject: orphan"' 'has alice "^To: <postmaster@mx.example.org>"' 'wait_log "event=drop .*from <nobody@.*reported to postmaster@mx.example.org"'
+ok "one that is too large" all 'no times alice large 1' 'has bob "^Subject: large"' 'has bob "^Status: 5.3.4"'
+ok "sixty unknown recipients keep nobody else from it" all 'times alice many 1' 'has bob "^Final-Recipient: rfc822; ghost60@"'
+is_at() { is "$(left)" "$1"; }
+# The mailbox that should have the report is full: nothing is removed before.
+q account quota dave@example.org 5K >/dev/null
+ok "its mailbox is nearly full" code 0 sm -i dave < <(text filler; head -c 4500 /dev/zero | tr '\0' x | fold -w 70)
+stop
+put "$(id32 16)" '<dave@example.org>' '<ghost@example.org>' '<bob@example.org>' < <(text waits)
+serve
+ok "no room for the report: the file stays" all 'wait_for "times bob waits 1"' 'sleep 1' 'is_at 1'
+q account quota dave@example.org none >/dev/null
+stop; serve
+ok "until there is, and nobody gets the message twice" all empty 'wait_for "is \"\$(reports dave)\" 1"' 'times bob waits 1'
+# What nobody could take for five days.
+q account quota dave@example.org 5K >/dev/null
+stop
+put "$(id32 17)" '<bob@example.org>' '<dave@example.org>' < <(text old)
+put "$(id32 18)" '<dave@example.org>' '<dave@example.org>' < <(text older)
+touch -d '6 days ago' "$drop/$(id32 17)" "$drop/$(id32 18)"
+before=$(aside)
+serve
+ok "later for five days: a report" all 'wait_for "is \"\$(left)\" 0"' 'wait_for "has bob \"^Status: 4.4.7\""' 'has bob "not be delivered for 6 days"'
+ok "to the postmaster if the sender's mailbox is still full" all 'has alice "^Subject: older"' 'wait_log "event=drop .*$(id32 18).*reported to postmaster@"'
+q account quota alice@example.org 5K >/dev/null
+stop
+put "$(id32 19)" '<>' '<ghost@example.org>' < <(text lost)
+touch -d '6 days ago' "$drop/$(id32 19)"
+serve
+ok "and if that is full too, the file is set aside" all 'wait_for "is \"\$(aside)\" $((before + 1))"' 'wait_log "event=drop .*$(id32 19).* is set aside.*ghost@"' 'is "$(left)" 0'
+for account in alice dave; do q account quota "$account@example.org" none >/dev/null; done
 
 # --- a full disk ---
 stop
