@@ -210,17 +210,6 @@ static const char *wrong_source(struct slice text) {
          "meant";
 }
 
-/* "HOST", "HOST:PORT", "[HOST]:PORT", "srv:SERVICE:PORT"; the sender says what they stand for. */
-static bool is_route_host(struct slice text) {
-  bool service = slice_starts(text, SLICE("srv:"));
-  if (service) text = slice_from(text, 4);
-  ptrdiff_t colon = slice_rfind(text, ':'), close = slice_rfind(text, ']');
-  uint64_t port = 1;
-  if (colon > close && !num_parse(slice_from(text, (size_t)colon + 1), 65535, &port)) return false;
-  if (colon > close) text = slice_first(text, (size_t)colon);
-  return port && text.n && text.n < 256 && (!service || text.p[0] == '_');
-}
-
 /* An account's address, a domain, or a domain after a dot. */
 static bool is_route_selector(struct slice text) {
   struct slice value;
@@ -235,8 +224,8 @@ static bool is_route_selector(struct slice text) {
 static const char *wrong_route(struct slice text) {
   static const char *const words[] = { "tls=opportunistic", "tls=required", "tls=verified",
                                        "tls=none",          "tls=implicit", "lmtp" };
-  struct slice which = conf_route_word(&text), host = conf_route_word(&text);
-  bool good = is_route_selector(which) && is_route_host(host);
+  bool good = conf_route_port(text, 25) && is_route_selector(conf_route_word(&text));
+  conf_route_word(&text);
   while (good && text.p) {
     struct slice word = conf_route_word(&text);
     good = !word.n || (slice_starts(word, SLICE("login=")) && word.n > sizeof "login=" - 1);
@@ -387,16 +376,27 @@ static void check_listeners(struct conf_read *r, const struct conf *c) {
 
 /* The collector is restricted to these; each must be a port. */
 static void check_collect_ports(struct conf_read *r, const struct conf *c) {
-  enum { PORTS_MAX = 8 };
   uint64_t port;
   unsigned line = line_of(r, "collect_ports");
-  if (c->collect_ports.count > PORTS_MAX)
+  if (c->collect_ports.count > CONF_DIALS_MAX)
     conf_mistake(r, line, "collect_ports", "has %zu ports, at most %d can be held to",
-                 c->collect_ports.count, PORTS_MAX);
+                 c->collect_ports.count, CONF_DIALS_MAX);
   for (size_t i = 0; i < c->collect_ports.count; i++)
     if (!num_parse(slice_str(c->collect_ports.items[i]), 65535, &port) || !port)
       conf_mistake(r, line, "collect_ports", "\"%s\" is not a port: a number from 1 to 65535 is",
                    c->collect_ports.items[i]);
+}
+
+/* The sender is restricted to these; mail for any other port would wait until it expires. */
+static void check_route_ports(struct conf_read *r, const struct conf *c) {
+  uint16_t ports[CONF_DIALS_MAX];
+  size_t n = conf_route_ports(c, ports);
+  if (n <= CONF_DIALS_MAX) return;
+  n -= CONF_DIALS_MAX;
+  conf_mistake(r, line_of(r, "routes"), "routes",
+               "no. %zu (\"%s\") has a port beyond the %d different ones that mail can be sent to, "
+               "remote_port among them; let some of the hosts listen at the same port",
+               n, c->routes.items[n - 1], CONF_DIALS_MAX);
 }
 
 /* Two lines with the same selector would be ambiguous. */
@@ -432,5 +432,6 @@ void conf_check_whole(struct conf_read *r, const struct conf *c) {
         "needs oauth_issuer and oauth_audience: else anybody's token for anything would do");
   check_collect_ports(r, c);
   check_routes(r, c);
+  check_route_ports(r, c);
   check_listeners(r, c);
 }

@@ -101,6 +101,8 @@ bool conf_is_network(struct slice text);
  * `ret_host` is without brackets. */
 bool conf_listen_split(struct slice text, struct slice *ret_host, uint16_t *ret_port);
 
+enum { CONF_DIALS_MAX = 64 /* ports that the sandbox lets a process connect to */ };
+
 /* --- routes.c: the option `routes` --- */
 enum conf_route_by {
   CONF_ROUTE_ANY,
@@ -123,6 +125,11 @@ size_t conf_route_find(const struct conf_list *routes, const struct conf_route_a
 /* That line's selector if it selects by account or sender: such mail is a destination of its own.
  * Else empty. */
 struct slice conf_route_sender(const struct conf_list *routes, const struct conf_route_asked *q);
+/* The port of the line's host; `usual` if it names none. 0: it is malformed. */
+uint16_t conf_route_port(struct slice line, uint16_t usual);
+/* The ports that mail is sent to: remote_port, and those of `routes`. Returns how many, or
+ * CONF_DIALS_MAX plus the number (from 1) of the first line whose port is one too many. */
+size_t conf_route_ports(const struct conf *c, uint16_t ret[CONF_DIALS_MAX]);
 /* The user in its word "login=USER"; no text if there is none. */
 struct slice conf_route_login(struct slice line);
 /* The number, from 1, of an earlier line with the same selector as line `place` (from 0); 0: there

@@ -15,6 +15,8 @@
  * selector. */
 #include "conf/internal.h"
 
+#include "lib/base/num.h"
+
 enum { RANK_ANY = 1, RANK_SENDER, RANK_ACCOUNT, RANK_BELOW, RANK_DOMAIN = RANK_BELOW + 256 };
 
 static const struct {
@@ -85,6 +87,49 @@ struct slice conf_route_login(struct slice line) {
     if (slice_starts(word, key)) return slice_from(word, key.n);
   }
   return SLICE_NONE;
+}
+
+/* "_submission._tcp.example.org[:PORT]": what stands there, else the service's usual one. */
+static uint16_t port_of_service(struct slice text, uint64_t given) {
+  static const struct {
+    const char *service;
+    uint16_t port;
+  } known[] = { { "_submission", 587 }, { "_submissions", 465 }, { "_smtp", 25 }, { "_lmtp", 24 } };
+  struct slice domain = text, service = slice_split(&domain, '.'),
+               protocol = slice_split(&domain, '.');
+  if (slice_at(service, 0) != '_' || !slice_caseeq(protocol, SLICE("_tcp")) || !domain.n) return 0;
+  for (size_t i = 0; !given && i < sizeof known / sizeof *known; i++)
+    if (slice_caseeq(service, slice_str(known[i].service))) given = known[i].port;
+  return (uint16_t)given;
+}
+
+uint16_t conf_route_port(struct slice line, uint16_t usual) {
+  conf_route_word(&line);
+  struct slice host = conf_route_word(&line);
+  bool service = slice_starts(host, SLICE("srv:"));
+  if (service) host = slice_from(host, 4);
+  ptrdiff_t colon = slice_rfind(host, ':'), close = slice_rfind(host, ']');
+  uint64_t port = 0;
+  if (colon > close) {
+    if (!num_parse(slice_from(host, (size_t)colon + 1), 65535, &port) || !port) return 0;
+    host = slice_first(host, (size_t)colon);
+  }
+  if (service) return port_of_service(host, port);
+  return !host.n || host.n > 255 ? 0 : port ? (uint16_t)port : usual;
+}
+
+size_t conf_route_ports(const struct conf *c, uint16_t ret[CONF_DIALS_MAX]) {
+  size_t count = 0;
+  for (size_t i = 0; i <= c->routes.count; i++) {
+    uint16_t usual = (uint16_t)c->remote_port, port = usual;
+    if (i) port = conf_route_port(slice_str(c->routes.items[i - 1]), usual);
+    bool known = false;
+    for (size_t n = 0; n < count && n < CONF_DIALS_MAX; n++) known |= ret[n] == port;
+    if (known || !port) continue;
+    if (count == CONF_DIALS_MAX) return CONF_DIALS_MAX + i;
+    ret[count++] = port;
+  }
+  return count;
 }
 
 size_t conf_route_double(const struct conf_list *routes, size_t place) {

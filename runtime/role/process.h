@@ -21,7 +21,7 @@
 #include "lib/base/log.h"
 #include "runtime/channel/channel.h"
 
-enum { PROCESS_PARENT_FD = 3, PROCESS_PORTS_MAX = 64, PROCESS_SESSION_NAME = 40 };
+enum { PROCESS_PARENT_FD = 3, PROCESS_PORTS_MAX = CONF_DIALS_MAX, PROCESS_SESSION_NAME = 40 };
 
 struct process_peer;
 struct process;

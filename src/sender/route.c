@@ -26,54 +26,27 @@
 
 enum { CREDENTIALS_MAX = 64 * 1024 };
 
-/* "_submission._tcp.example.org": the usual port of the service, and its domain. */
 static bool take_service(struct route *r, struct slice text) {
-  static const struct {
-    const char *service;
-    uint16_t port;
-    bool tls;
-  } known[] = { { "_submission", 587, false },
-                { "_submissions", 465, true },
-                { "_smtp", 25, false },
-                { "_lmtp", 24, false } };
-  struct slice domain = text, service = slice_split(&domain, '.'),
-               protocol = slice_split(&domain, '.');
-  if (slice_at(service, 0) != '_' || !slice_caseeq(protocol, SLICE("_tcp")) || !domain.n ||
-      text.n >= sizeof r->srv)
-    return false;
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-    if (!slice_caseeq(service, slice_str(known[i].service))) continue;
-    if (!r->port) r->port = known[i].port;
-    r->implicit_tls = known[i].tls; /* RFC 8314 §3.3 */
-    if (known[i].tls) r->tls = ROUTE_VERIFIED;
-  }
+  struct slice domain = text, service = slice_split(&domain, '.');
+  slice_split(&domain, '.');
+  if (text.n >= sizeof r->srv) return false;
+  r->implicit_tls = slice_caseeq(service, SLICE("_submissions")); /* RFC 8314 §3.3 */
+  if (r->implicit_tls) r->tls = ROUTE_VERIFIED;
   snprintf(r->srv, sizeof r->srv, "%.*s", SLICE_ARG(text));
   snprintf(r->host, sizeof r->host, "%.*s", SLICE_ARG(domain));
-  return r->port != 0;
+  return true;
 }
 
-static bool take_srv(struct route *r, struct slice text) {
-  ptrdiff_t colon = slice_rfind(text, ':');
-  uint64_t port = 0;
-  if (colon >= 0 && (!num_parse(slice_from(text, (size_t)colon + 1), 65535, &port) || !port))
-    return false;
-  r->port = (uint16_t)port;
-  return take_service(r, colon >= 0 ? slice_first(text, (size_t)colon) : text);
-}
-
-static bool take_host(struct route *r, struct slice text, uint16_t usual) {
-  if (slice_starts(text, SLICE("srv:"))) return take_srv(r, slice_from(text, 4));
+static bool take_host(struct route *r, struct slice text) {
+  bool service = slice_starts(text, SLICE("srv:"));
+  if (service) text = slice_from(text, 4);
   ptrdiff_t colon = slice_rfind(text, ':'), close = slice_rfind(text, ']');
-  uint64_t port = usual;
-  if (colon > close) {
-    if (!num_parse(slice_from(text, (size_t)colon + 1), 65535, &port) || !port) return false;
-    text = slice_first(text, (size_t)colon);
-  }
+  if (colon > close) text = slice_first(text, (size_t)colon);
+  if (service) return take_service(r, text);
   if (slice_at(text, 0) == '[' && slice_at(text, text.n - 1) == ']')
     text = slice_first(slice_from(text, 1), text.n - 2);
   if (!text.n || text.n >= sizeof r->host) return false;
   snprintf(r->host, sizeof r->host, "%.*s", SLICE_ARG(text));
-  r->port = (uint16_t)port;
   return true;
 }
 
@@ -104,12 +77,12 @@ static bool take_word(struct route *r, struct slice word) {
 
 static bool parse_line(struct slice line, uint16_t usual, struct slice *ret_pattern,
                        struct route *ret) {
-  *ret = (struct route){ .port = usual };
+  *ret = (struct route){ .port = conf_route_port(line, usual) };
   *ret_pattern = conf_route_word(&line);
   struct slice host = conf_route_word(&line);
-  if (!ret_pattern->n || !host.n) return false;
+  if (!ret_pattern->n || !ret->port) return false;
   ret->direct = slice_eq(host, SLICE("direct"));
-  if (!ret->direct && !take_host(ret, host, usual)) return false;
+  if (!ret->direct && !take_host(ret, host)) return false;
   while (line.p) {
     struct slice word = conf_route_word(&line);
     if (word.n && !take_word(ret, word)) return false;
@@ -181,19 +154,7 @@ void route_put(const struct route *r, const struct conf *c, struct buf *out) {
     buf_printf(out, ", by \"%s\" (no. %zu of routes)", c->routes.items[r->line - 1], r->line);
 }
 
-void route_ports(struct process *r) {
-  const struct conf *c = r->conf;
-  r->dials[r->dial_count++] = (uint16_t)c->remote_port;
-  for (size_t i = 0; i < c->routes.count && r->dial_count < PROCESS_PORTS_MAX; i++) {
-    struct slice pattern;
-    struct route route;
-    bool known = false;
-    if (!parse_line(slice_str(c->routes.items[i]), (uint16_t)c->remote_port, &pattern, &route))
-      continue;
-    for (size_t n = 0; n < r->dial_count; n++) known |= r->dials[n] == route.port;
-    if (!known) r->dials[r->dial_count++] = route.port;
-  }
-}
+void route_ports(struct process *r) { r->dial_count = conf_route_ports(r->conf, r->dials); }
 
 /* tools/link-check looks that no other function of the sender opens a file. */
 __attribute__((noinline)) static int route_file_open(const char *path) {

@@ -194,6 +194,10 @@ static void mistakes_of_value(void **state) {
     { "routes = { \"from: h.example\" }\n", "is not a route" },
     { "routes = { \"account:a@b.example h.example\", \"from:b.example direct\" }\n", NULL },
     { "routes = { \"* h.example login=\" }\n", "is not a route" },
+    { "routes = { \"* srv:_other._tcp.example.net\" }\n", "is not a route" },
+    { "routes = { \"* srv:_other._tcp.example.net:2525\" }\n", NULL },
+    { "routes = { \"* srv:_smtp._udp.example.net\" }\n", "is not a route" },
+    { "routes = { \"* srv:_lmtp._tcp.example.net\" }\n", NULL },
     { "source_addresses = { \"mail.example.org\" }\n", "is not an address with a name" },
     { "source_addresses = { \"192.0.2.1 a..b\" }\n", "is not an address with a name" },
     { "source_addresses = { \"192.0.2.1 a.example\", \"2001:db8::1\" }\n", NULL },
@@ -216,6 +220,44 @@ static void mistakes_of_the_whole(void **state) {
     { "smtp_session_time = 60\n", "shorter than smtp_command_timeout" },
   };
   check_says(rows, sizeof rows / sizeof *rows);
+}
+
+/* Routes with ports from 1001 on. */
+static const char *check_ports(unsigned count, const char *more, struct buf *err) {
+  struct buf text;
+  buf_init(&text, 65536);
+  buf_put_str(&text, "\nroutes = { \"plain.example h.example\"");
+  for (unsigned i = 1; i <= count; i++)
+    buf_printf(&text, ",\n\"d%u.example h%u.example:%u\"", i, i, 1000 + i);
+  buf_printf(&text, "%s }\n", more);
+  buf_init(err, 65536);
+  struct conf *c = conf_parse(buf_slice(&text), "f", err);
+  conf_free(&c);
+  buf_free(&text);
+  buf_put_u8(err, 0);
+  return (const char *)buf_slice(err).p;
+}
+
+static void ports_of_routes(void **state) {
+  uint16_t ports[CONF_DIALS_MAX];
+  struct buf err;
+  /* remote_port is one of the 64 */
+  assert_string_equal(check_ports(63, ", \"x.example h:1063\", \"y.example h:25\"", &err), "");
+  buf_free(&err);
+  const char *got = check_ports(63, ",\n\"x.example srv:_lmtp._tcp.h.example\"", &err);
+  assert_non_null(strstr(got, "f:66: routes: no. 65 (\"x.example srv:_lmtp._tcp.h.example\") has a "
+                              "port beyond the 64 different ones"));
+  buf_free(&err);
+  struct conf *c = conf_parse(SLICE("remote_port = 2525\nroutes = { \"a.example [::1]\", "
+                                    "\"b.example [::1]:26 lmtp\", \"c.example direct\", "
+                                    "\"d.example srv:_submissions._tcp.example\" }\n"),
+                              "f", &err);
+  assert_non_null(c);
+  assert_int_equal(conf_route_ports(c, ports), 3);
+  assert_int_equal(ports[0], 2525);
+  assert_int_equal(ports[1], 26);
+  assert_int_equal(ports[2], 465);
+  conf_free(&c);
 }
 
 static void every_mistake_is_told(void **state) {
@@ -337,6 +379,7 @@ int main(void) {
     cmocka_unit_test(mistakes_of_grammar),
     cmocka_unit_test(mistakes_of_value),
     cmocka_unit_test(mistakes_of_the_whole),
+    cmocka_unit_test(ports_of_routes),
     cmocka_unit_test(every_mistake_is_told),
     cmocka_unit_test(hostile_text),
     cmocka_unit_test(dump_reads_back),
