@@ -179,6 +179,7 @@ put "$(id32 11)" '<bob@example.org> RET=FULL' '<ghost@example.org>' '<phantom@ex
 put "$(id32 12)" '<bob@example.org>' '<spectre@example.org> NOTIFY=NEVER' < <(text silent)
 put "$(id32 13)" '<nobody@example.org>' '<ghost@example.org>' < <(text orphan)
 put "$(id32 14)" '<bob@example.org>' '<alice@example.org>' < <(text large; head -c 1500000 /dev/zero | tr '\0' x | fold -w 70)
+# shellcheck disable=SC2046
 put "$(id32 15)" '<bob@example.org>' $(for i in $(seq 60); do echo "<ghost$i@example.org>"; done) '<alice@example.org>' < <(text many)
 serve
 ok "all of them are done with" empty
