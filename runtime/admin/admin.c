@@ -69,7 +69,7 @@ size_t admin_matches(const char *verb, const struct slice *words, size_t count) 
   return n;
 }
 
-/* `row` NULL: there is no such command; all are named. */
+/* `row` NULL: there is no such command; the answer lists all. */
 static void answer_usage(const struct admin_answer *to, const struct admin_row *row,
                          const struct admin_row *rows, size_t n) {
   struct buf b;

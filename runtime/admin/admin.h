@@ -2,8 +2,8 @@
 /* The commands of `qasid` in a process: the table of its verbs, and the messages of an answer
  * (ipc/cli_process.h).
  *
- * An answer is columns and rows, or octets, and one admin_answer_done() at its end. A message that
- * is too large for its channel, or for which memory is missing, is left out. */
+ * An answer is columns and rows, or octets, ended by one admin_answer_done(). A message that is too
+ * large for its channel, or for which there is no memory, is left out. */
 #ifndef QASID_ADMIN_H
 #define QASID_ADMIN_H
 
@@ -11,12 +11,12 @@
 
 struct process;
 
-/* Where an answer goes: a value, copied freely; valid as long as `arg`. */
+/* The destination of an answer: a value, copied freely; valid as long as `arg`. */
 struct admin_answer {
   void (*send)(void *arg, uint32_t number, uint16_t type, struct slice payload);
   void *arg;
-  uint32_t number; /* the command line's */
-  bool *failed;    /* becomes true when a message could not be made; NULL: nobody wants to know */
+  uint32_t number; /* the number of the command line's channel */
+  bool *failed;    /* set to true if a message could not be made; NULL: not wanted */
 };
 
 /* Column names, separated by spaces. */
@@ -31,27 +31,28 @@ void admin_answer_done(const struct admin_answer *to, enum cli_code code, struct
 void admin_answer_counter(const struct admin_answer *to, const char *process, const char *name,
                           uint64_t value, const char *meaning);
 
-/* The command line that is connected to this process under that number (process.c). */
+/* The command line connected to this process under that number (process.c). */
 struct admin_answer admin_answer_of(struct process *process, uint32_t number);
 
-/* How many words of the command these of a verb are ("account add"); 0: it is another verb. */
+/* The number of words of the command that the verb takes up ("account add"); 0: it is another
+ * verb. */
 size_t admin_matches(const char *verb, const struct slice *words, size_t count);
 
 enum { ADMIN_ARGS_MAX = 256 };
 
 struct admin_command {
   struct admin_answer to;
-  struct slice args[ADMIN_ARGS_MAX]; /* what follows the verb; empty slices behind the last */
+  struct slice args[ADMIN_ARGS_MAX]; /* the words after the verb, then empty slices */
   size_t count;
 };
 
-/* For roles whose commands are done when the function returns, or that go on by themselves. */
+/* For roles whose commands are complete when the function returns, or finish by themselves. */
 struct admin_row {
-  const char *words, *usage; /* of the verb, and what follows */
+  const char *words, *usage; /* of the verb, and of its arguments */
   uint16_t least, most;      /* arguments */
   void (*run)(void *owner, const struct admin_command *c);
 };
-/* Finds the verb, checks how many arguments it has and runs it; or answers with the usage. False:
+/* Finds the verb, checks the number of arguments and runs it; or answers with the usage. False:
  * malformed, a breach. */
 bool admin_run(const struct admin_row *rows, size_t n, void *owner, const struct admin_answer *to,
                const struct ipc_msg *msg);

@@ -2,13 +2,13 @@
 /* One end of a channel: packets received and checked by the pair's rules, output gathered and sent.
  *
  * Invariants:
- *   1. `lost` is called at most once, never from inside a call of the owner's; after it nothing is
+ *   1. `lost` is called at most once, never from inside a call by the owner; after it nothing is
  *      sent or received.
  *   2. A packet holds whole messages; descriptors travel with their message's packet, in order.
  *   3. A session's state moves by the rules of both directions, so it is the same at both ends.
  *   4. The memory that the other side can occupy is bounded: replies by CHANNEL_HIGH and the one
  *      request being answered, states by CHANNEL_SESSIONS_MAX. Input is wiped once it was handled.
- *   5. Who is in `notified` has a state: the two are forgotten together. */
+ *   5. Every tag in `notified` has a state: both are removed together. */
 #include "runtime/channel/channel.h"
 
 #include "lib/base/bug.h"
@@ -22,7 +22,7 @@
 struct packet {
   struct packet *next;
   struct buf b;
-  struct buf tail; /* the end of its last message's payload; nothing is put behind it */
+  struct buf tail; /* the end of its last message's payload; no message may follow it */
   int fds[IPC_FDS_MAX];
   size_t fd_count;
 };
@@ -37,12 +37,12 @@ struct channel {
   void *arg;
   struct map states;         /* tag → state, for those not 0 */
   struct map notified;       /* tags of sessions that were notified and have not replied */
-  struct packet *out, *last; /* not yet sent; messages are put into `last` */
+  struct packet *out, *last; /* not yet sent; messages are appended to `last` */
   size_t open_at;            /* where the message being put begins */
   size_t backlog;
   struct loop_later flush, end;
   bool over, failed;
-  bool building; /* a message is begun and not ended */
+  bool building; /* a message was begun and not ended */
   const char *breach;
 };
 
@@ -74,7 +74,7 @@ static void end(struct channel *ch, const char *breach) {
   loop_later(ch->loop, &ch->end);
 }
 
-/* The same because of trouble on this side. */
+/* Ends the channel because of a failure on this side. */
 static void fail(struct channel *ch) {
   if (!ch->over) ch->failed = true;
   end(ch, NULL);
@@ -182,13 +182,13 @@ static struct packet *packet_for(struct channel *ch, size_t fds) {
   return ch->last = p;
 }
 
-/* A notification that is under way, or has not led to anything yet, says all that another could. A
- * session that this side does not know is not remembered, so that nothing has to forget it. */
+/* True if a notification is on its way, or has not been reacted to yet, so that another would only
+ * repeat it. Sessions without a state are not recorded, so that nothing has to remove them. */
 static bool is_notified(struct channel *ch, const struct ipc_rule *rule, uint64_t tag) {
   if (!rule || !(rule->kind & IPC_NOTIFY) || !channel_state(ch, tag)) return false;
   uint64_t before = 0;
   if (map_get(&ch->notified, tag, &before) && before == rule->type) return true;
-  map_put(&ch->notified, tag, rule->type); /* without memory it is sent once more */
+  map_put(&ch->notified, tag, rule->type); /* without memory it may be repeated */
   return false;
 }
 
@@ -229,11 +229,12 @@ void channel_send(struct channel *ch, uint16_t type, uint64_t tag, struct slice 
   channel_end(ch);
 }
 
-/* Behind so much no other message is put into a packet, tail or not; less shares one. */
+/* From this size on the payload ends the packet, whether it is sent as a tail or not; smaller ones
+ * share a packet. */
 enum { TAIL_FROM = IPC_PACKET_MAX - IPC_PAYLOAD_MAX };
 
 void channel_send_buf(struct channel *ch, uint16_t type, uint64_t tag, struct buf *payload) {
-  /* cut short it would be taken for a breach, and left out it would be missed */
+  /* truncated, it would be taken for a breach; omitted, it would be missed */
   if (payload->failed) fail(ch);
   struct buf *b = channel_begin(ch, type, tag);
   if (b && buf_len(payload) < TAIL_FROM) {
@@ -254,7 +255,7 @@ void channel_send_buf(struct channel *ch, uint16_t type, uint64_t tag, struct bu
 size_t channel_backlog(const struct channel *ch) { return ch->backlog; }
 bool channel_failed(const struct channel *ch) { return ch->failed; }
 
-/* What came with one packet, while its messages are handed out. */
+/* The input of one packet, while its messages are handled. */
 struct arrival {
   struct slice packet;
   int fds[IPC_FDS_MAX];
@@ -269,7 +270,7 @@ static void take_fds(struct msghdr *msg, struct arrival *a) {
   }
 }
 
-/* NULL, or the rule that the next message of the packet broke. */
+/* Handles the messages of a packet. NULL, or the rule that the next message broke. */
 static const char *hand_out(struct channel *ch, struct arrival *a) {
   struct ipc_msg msg;
   uint8_t fds;

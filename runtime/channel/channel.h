@@ -30,7 +30,7 @@ struct channel *channel_new(struct loop *l, int fd, const struct ipc_pair *pair,
 void channel_free(struct channel **ch);
 
 /* Starts a message; put its payload into the returned buffer, then call channel_end(). NULL: the
- * channel has ended, or this is a notification that says what another one has said already. */
+ * channel has ended, or this is a notification that would only repeat an earlier one. */
 struct buf *channel_begin(struct channel *ch, uint16_t type, uint64_t tag);
 void channel_end(struct channel *ch);
 /* The same with a descriptor, which the channel closes once it is sent. */

@@ -94,7 +94,7 @@ static void enter(struct dial *d, enum state state, uint64_t ms) {
 static void drive(struct dial *d);
 static void on_io(void *arg, int ready) { drive(arg); }
 
-/* The next address that takes a connection, or the end. */
+/* Tries the next address, or ends. */
 static void try_next(struct dial *d) {
   while (d->next < d->count) {
     close_socket(d);
@@ -151,7 +151,7 @@ static void not_secure(struct dial *d, const char *why) {
   d->ops.session->gone(d->session, CLOSE_TLS_FAILED);
 }
 
-/* False: it waits. */
+/* False: it has to wait. */
 static bool secure(struct dial *d) {
   if (!d->tls) d->tls = d->client ? tls_connect(d->client, d->fd, d->host) : NULL;
   if (!d->tls) {
@@ -192,7 +192,7 @@ static void lose(struct dial *d, enum close_reason reason, const char *why) {
   if (d->session->want != PROTO_CLOSE) d->ops.session->gone(d->session, reason);
 }
 
-/* What of `s` the connection took. */
+/* The number of octets of `s` that were sent. */
 static size_t write_some(struct dial *d, struct slice s) {
   d->write_wants = LOOP_WRITE;
   if (d->secure) {
@@ -208,7 +208,7 @@ static size_t write_some(struct dial *d, struct slice s) {
   return 0;
 }
 
-/* True: there is something, or the connection is lost. */
+/* True: there are octets, or the connection is lost. */
 static bool read_plain(struct dial *d, uint8_t *to, size_t *ret_n) {
   ssize_t n = dial_socket_read(d->fd, to, READ_MOST);
   d->read_wants = LOOP_READ;
@@ -320,7 +320,7 @@ static bool step(struct dial *d, struct proto_turn *t, bool *ret_pause) {
   struct proto *p = d->session;
   if (d->lost) buf_reset(&p->out);
   if (p->want == PROTO_CLOSE && d->state != CLOSING) enter(d, CLOSING, DIAL_CLOSE_MS);
-  if (d->lost && p->want != PROTO_CLOSE) { /* until its sink lets it end */
+  if (d->lost && p->want != PROTO_CLOSE) { /* until its sink allows it to end */
     wait_for(d, 0);
     return false;
   }
@@ -368,7 +368,7 @@ static void drive(struct dial *d) {
       goes_on = secure(d);
     else
       goes_on = step(d, &turn, &pause);
-    if (d->state == CONNECTING) goes_on = false; /* another address was begun */
+    if (d->state == CONNECTING) goes_on = false; /* another attempt has begun */
   }
   keep_time(d, pause);
 }

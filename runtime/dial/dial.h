@@ -21,7 +21,8 @@ enum {
   DIAL_CONNECT_MS = 15000, /* for each address, unless the target says otherwise */
   DIAL_SECURE_MS = 30000,  /* a TLS handshake */
   DIAL_CLOSE_MS = 5000,    /* for the remaining output at the end */
-  DIAL_IN = 64 * 1024,     /* most unread octets that are kept; more than any session leaves */
+  DIAL_IN = 64 * 1024,     /* most unread octets that are kept; more than any session leaves
+                            * unread */
   DIAL_ADDRESSES_MAX = 64,
   DIAL_WHY_MAX = 240,
 };
@@ -40,14 +41,14 @@ enum dial_end {
   DIAL_NO_SESSION,    /* ready() had none, or memory ran out */
 };
 
-/* Who wanted the connection, and what it is for. */
+/* The owner of the connection, and its session. */
 struct dial_ops {
-  /* Connected, and TLS established if tls_first: makes the session. NULL: the connection ends. */
+  /* Connected, and TLS established if tls_first: creates the session. NULL: the connection ends. */
   struct proto *(*ready)(void *arg);
   /* The last call; the connection is closed, and is to be freed later. why: a short text, or "". */
   void (*over)(void *arg, enum dial_end end, const char *why);
   void *arg;
-  /* What the session is driven by. gone() has one of CLOSE_PEER_GONE, CLOSE_TLS_FAILED,
+  /* The operations of the session. gone() gets one of CLOSE_PEER_GONE, CLOSE_TLS_FAILED,
    * CLOSE_TLS_INJECTION, CLOSE_NO_MEMORY. */
   const struct proto_ops *session;
 };
@@ -70,7 +71,7 @@ struct dial *dial_new(struct loop *loop, const struct dial_target *target,
                       const struct dial_ops *ops);
 /* Closes the connection; over() is not called any more. */
 void dial_free(struct dial **d);
-/* The session has new input from elsewhere: continues at the end of this turn of the loop. */
+/* The session has new input from another source: continues at the end of this turn of the loop. */
 void dial_wake(struct dial *d);
 /* The address that was connected to; n is 0 before. */
 struct dial_address dial_peer(const struct dial *d);

@@ -39,7 +39,7 @@ __attribute__((noinline)) int dial_connect(const struct dial_address *to,
   bool bound = true;
   if (from) {
     union socket_name own = name_of(from);
-    /* the port is drawn by connect(): of all that are free for `to` */
+    /* connect() chooses the port, among all that are free for `to` */
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     bound = bind(fd, &own.any, name_size(from)) == 0;
   }

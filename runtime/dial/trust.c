@@ -7,7 +7,7 @@
 
 #include "runtime/dial/dial.h"
 
-/* tools/link-check looks that no other function of a process that dials opens a file. */
+/* tools/link-check verifies that no other function of a process that dials opens a file. */
 __attribute__((noinline)) static int dial_trust_open(const char *path) {
   return open(path, O_RDONLY | O_CLOEXEC);
 }

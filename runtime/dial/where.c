@@ -28,7 +28,7 @@ static const struct private_range inside4[] = {
   { { 224 }, 3 },
 };
 static const struct private_range inside6[] = {
-  { { 0 }, 8 },                          /* ::, ::1, and IPv4 in old clothes */
+  { { 0 }, 8 },                          /* ::, ::1, and deprecated forms of IPv4 */
   { { 0, 0x64, 0xff, 0x9b, 0, 1 }, 48 }, /* local translation, RFC 8215 */
   { { 0x01 }, 8 },                       /* discard-only */
   { { 0x20, 0x01, 0x00 }, 23 },          /* Teredo, benchmarking, ORCHID */
@@ -40,7 +40,7 @@ static const struct private_range inside6[] = {
   { { 0xfe, 0xc0 }, 10 },
   { { 0xff }, 8 },
 };
-/* IPv6 prefixes that carry an IPv4 address behind them: what that one is counts. */
+/* IPv6 prefixes followed by an IPv4 address: that address is classified. */
 static const struct private_range carriers[] = {
   { { [10] = 0xff, 0xff }, 96 },   /* mapped */
   { { 0, 0x64, 0xff, 0x9b }, 96 }, /* RFC 6052 */

@@ -28,8 +28,8 @@ void conn_address_text(const struct conn *c, char *to, size_t n) {
     snprintf(to, n, "unknown");
 }
 
-/* One counter an address; IPv6 hosts own a /64. Multicast prefixes mark IPv4 and users of this
- * machine: no client has them. */
+/* One counter for each address; IPv6 hosts own a /64. Multicast prefixes, which no client has, mark
+ * IPv4 addresses and local users. */
 uint64_t conn_address_key(const struct conn *c) {
   uint64_t key = 0;
   if (c->local) return c->uid | 0xff01000000000000u;
@@ -44,7 +44,7 @@ static void set_local_address(struct conn *c) {
   memcpy(c->peer, loopback, sizeof loopback);
 }
 
-/* If the user cannot be determined: the user id of no user. */
+/* If the user cannot be determined: an id that no user has. */
 static void set_local_peer(struct conn *c) {
   struct ucred who = { .uid = (uid_t)-1 };
   socklen_t len = sizeof who;
@@ -53,7 +53,7 @@ static void set_local_peer(struct conn *c) {
   c->uid = who.uid;
 }
 
-/* From pickup: it has seen whose file it is. */
+/* pickup has determined the owner of the file. */
 static void set_dropper(struct conn *c, const struct pickup_submit *m) {
   set_local_address(c);
   c->uid = m->uid;
@@ -115,7 +115,7 @@ void conn_unlink(struct conn *c) {
   if (!f->count) front_housekeeping(f);
 }
 
-/* `from`: where it was accepted from; NULL: it is pickup's. */
+/* `from`: the client's address; NULL: the connection comes from pickup. */
 static struct conn *conn_new(struct front_listener *l, int fd, const struct sockaddr_storage *from,
                              const struct pickup_submit *drop) {
   struct front *f = l->front;
@@ -234,7 +234,7 @@ bool conn_take_drop(struct front *f, struct slice payload, int fd) {
     welcome(&f->listeners[i], fd, NULL, &m);
     return true;
   }
-  close(fd); /* it is tried again */
+  close(fd); /* it is accepted again later */
   return true;
 }
 

@@ -21,8 +21,8 @@ _Static_assert((int)PROTO_ASK_MAX <= (int)IPC_PAYLOAD_MAX, "a question fits into
 enum flow { FLOW_DONE, FLOW_BLOCKED, FLOW_DEAD };
 enum conn_step { STEP_AGAIN, STEP_PARK, STEP_READ, STEP_GONE };
 
-/* From the entry into the loop until it waits: the octets that the session has not taken, which
- * are at the end of conn.in or of the front's read memory. */
+/* From the entry into the loop until the connection waits: the octets that the session has not
+ * taken, at the end of conn.in or of the front's read memory. */
 struct turn {
   struct proto_turn next;
   struct slice work;
@@ -59,7 +59,7 @@ static void log_closed(struct conn *c, enum close_reason why) {
   log_end(&l);
 }
 
-/* What waits for this client in our memory, in both directions. */
+/* Octets held in memory for this client, in both directions. */
 static size_t parked(const struct conn *c) {
   return c->in.cap + (c->proto ? c->proto->out.cap : 0);
 }
@@ -70,7 +70,7 @@ static void count_parked(struct conn *c) {
   c->parked = now;
 }
 
-/* Octets that wait unread would turn close(2) into a reset and take our last words with them. */
+/* Unread octets would turn close(2) into a reset, and the client might lose our last reply. */
 static void drain(struct conn *c) {
   shutdown(c->fd, SHUT_WR);
   ssize_t n = recv(c->fd, c->front->read_mem, FRONT_READ, MSG_DONTWAIT);
@@ -197,7 +197,7 @@ static enum conn_step handshake(struct conn *c) {
   if (r != TLS_DONE)
     return lose(c, tls_refused(c->tls) ? CLOSE_CERTIFICATE_REFUSED : CLOSE_TLS_FAILED);
   c->handshaking = false;
-  c->readable = true; /* the last flight may have brought commands with it */
+  c->readable = true; /* commands may have arrived with the last flight */
   loop_io_want(c->io, LOOP_READ);
   if (!c->proto) return start_session(c) ? STEP_AGAIN : finish(c, CLOSE_NO_MEMORY);
   if (c->proto->want != PROTO_TLS) return STEP_AGAIN; /* it closed meanwhile: a process was lost */
@@ -235,7 +235,8 @@ static enum conn_step do_ask(struct conn *c, struct turn *t) {
   if (there && p->ask.wants_answer) return STEP_PARK;
   p->ask.sent = true;
   if (p->ask.wants_answer) c->front->role->ops->answer(p, 0, SLICE_NONE);
-  /* It wanted no answer, or neither took the answer nor asked anew: it would be asked for ever. */
+  /* It expects no answer, or neither took the answer nor asked again: it would be asked for
+   * ever. */
   if (p->ask.sent) p->ask.type = 0;
   return STEP_AGAIN;
 }
@@ -280,14 +281,14 @@ static enum conn_step do_pause(struct conn *c, struct turn *t) {
   return STEP_PARK;
 }
 
-/* TLS has something of its own to send first (RFC 8446 §4.6.3: the answer to a KeyUpdate). */
+/* TLS has to send something of its own first (RFC 8446 §4.6.3: the answer to a KeyUpdate). */
 static void wait_to_write(struct conn *c, bool waits) {
   if (waits && !c->blocked) c->blocked_ms = loop_now(c->front->process->loop);
   c->blocked = waits;
 }
 
 #ifdef QASID_TEST_HOOKS
-/* For tests of what happens when input ends the process. */
+/* Test builds: the process can be made to crash on certain input. */
 static void may_die(struct slice octets) {
   if (slice_search(octets, SLICE("qasid-test-die")) >= 0) abort();
 }
@@ -336,7 +337,7 @@ static bool park_input(struct conn *c, struct turn *t) {
   return !c->in.failed;
 }
 
-/* Gives the session what is parked and, behind it, what has just come. */
+/* Gives the session the parked octets, followed by those just read. */
 static bool take_input(struct conn *c, struct turn *t, struct slice fresh) {
   t->from_in = buf_len(&c->in) > 0;
   if (t->from_in) buf_put(&c->in, fresh);
@@ -351,7 +352,7 @@ static enum conn_step do_read(struct conn *c, struct turn *t) {
   if (!park_input(c, t)) return lose(c, CLOSE_NO_MEMORY);
   enum conn_step s = c->readable ? read_some(c, &fresh) : STEP_READ;
   if (s == STEP_GONE) return s;
-  /* what was under way when the server was told to stop is done */
+  /* the work in progress when the server was told to stop is done */
   if (s == STEP_READ && c->front->stop_at) return lose(c, CLOSE_STOPPING);
   if (!take_input(c, t, fresh)) return lose(c, CLOSE_NO_MEMORY);
   return s;
@@ -375,14 +376,14 @@ static enum conn_step run(struct conn *c) {
   return park_input(c, &t) ? s : lose(c, CLOSE_NO_MEMORY);
 }
 
-/* False: it is gone. */
+/* False: the connection is gone. */
 static bool go(struct conn *c) {
   enum conn_step s = c->handshaking ? handshake(c) : STEP_AGAIN;
   if (s == STEP_AGAIN) s = run(c);
   if (s == STEP_GONE) return false;
   if (c->handshaking) return true;
-  /* While a question is open the descriptor stays watched for reading: mostly the answer is there
-   * before the client says more, and two system calls are saved. on_io() unwatches when not. */
+  /* While a question is open the descriptor stays watched for reading: usually the answer comes
+   * before more input, and two system calls are saved. If not, on_io() stops watching. */
   int want = c->blocked ? LOOP_WRITE : 0;
   if (!c->blocked && (s == STEP_READ || !c->readable)) want |= LOOP_READ;
   loop_io_want(c->io, want);
@@ -412,7 +413,7 @@ void conn_on_io(void *arg, int ready) {
 bool conn_answer(struct front *f, enum role from, const struct ipc_msg *msg) {
   struct conn *c = map_ptr(&f->by_id, msg->tag);
   struct proto *p = c ? c->proto : NULL;
-  if (!p || !p->ask.type || !p->ask.sent) return true; /* it left meanwhile */
+  if (!p || !p->ask.type || !p->ask.sent) return true; /* the client disconnected meanwhile */
   if (p->ask.role != from) return true; /* each pair counts its types from the same number */
   if (!ipc_rule_answers(msg->rule, p->ask.type)) return false;
   set_clock(c);
@@ -425,7 +426,7 @@ bool conn_answer(struct front *f, enum role from, const struct ipc_msg *msg) {
 bool conn_take_file(struct front *f, uint64_t id, struct slice payload, int fd) {
   struct conn *c = map_ptr(&f->by_id, id);
   if (!f->role->files.take) return false;
-  if (!c || !c->proto) { /* it left meanwhile */
+  if (!c || !c->proto) { /* the client disconnected meanwhile */
     close(fd);
     return true;
   }
@@ -437,7 +438,9 @@ bool conn_take_file(struct front *f, uint64_t id, struct slice payload, int fd) 
 
 void conn_wanted(struct front *f, uint64_t id) {
   struct conn *c = map_ptr(&f->by_id, id);
-  if (!c || !c->proto) return; /* the client left meanwhile, and its session released everything */
+  if (!c || !c->proto)
+    return; /* the client disconnected meanwhile, and its session released
+                                * everything */
   set_clock(c);
   if (!c->blocked && f->role->ops->yield && f->role->ops->yield(c->proto))
     conn_go(c);
@@ -457,7 +460,7 @@ void conn_role_lost(struct conn *c, unsigned role) {
   if (!c->handshaking) conn_go(c);
 }
 
-/* How long a client may take none of our output. */
+/* The deadline for a client that takes none of our output. */
 static uint64_t blocked_until(const struct conn *c) {
   return c->blocked_ms + (c->proto->want == PROTO_CLOSE ? FRONT_LINGER_MS : FRONT_BLOCKED_MS);
 }
@@ -485,7 +488,7 @@ void conn_tick(struct conn *c) {
 
 /* --- the beginning --- */
 
-/* Used once, and nowhere left. */
+/* Each nonce is used once, and its copy is wiped. */
 static void take_nonce(struct front *f, uint8_t to[16]) {
   if (!f->nonces_left) {
     sys_random(f->nonces, sizeof f->nonces);

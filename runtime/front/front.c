@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The front-end process around its connections: set-up by the parent, replies from auth and store,
- * housekeeping when there is a reason for it, and stopping. */
+ * housekeeping on demand, and stopping. */
 #include "runtime/front/private.h"
 
 #include "ipc/cli_process.h"
@@ -102,8 +102,8 @@ void front_housekeeping(struct front *f) {
   loop_timer_set(f->later, loop_now(f->process->loop) + FRONT_LATER_MS);
 }
 
-/* How many clients. One that reads messages may hold an open file beside its socket, and a few of
- * them some that follow it. */
+/* The number of clients. One that reads messages may have an open file beside its socket, and a few
+ * of them some of the following messages. */
 static void set_limits(struct front *f, const struct conf *conf) {
   size_t most = conf->connections_per_process, fds = f->process->descriptors;
   if (fds == 0) fds = SIZE_MAX; /* no limit */

@@ -17,7 +17,7 @@ struct front_readers {
 };
 
 enum front_file {
-  FRONT_FILE_MALFORMED, /* a breach by store; the descriptor is not taken */
+  FRONT_FILE_MALFORMED, /* a breach by store; the descriptor is not taken over */
   FRONT_FILE_KEPT,
   FRONT_FILE_ANSWERED, /* and the session has its answer */
 };
@@ -31,23 +31,23 @@ struct front_role {
     unsigned ahead; /* the most files that one connection has open beside the one it reads */
     /* A question is about to be sent to store. True: it was answered from an open file. */
     bool (*ask)(struct front_readers *all, void **own, struct proto *p);
-    /* Store passed a file to this session. */
+    /* store has passed a file to this session. */
     enum front_file (*take)(struct front_readers *all, void **own, struct proto *p,
                             struct slice payload, int fd);
     void (*free)(struct front_readers *all, void **own);
   } files;
-  /* The reply to a notification that another session waits for what this one holds: it is in use
-   * (proto_ops.yield). 0: sessions of this role hold nothing. */
+  /* The reply to a notification that another session waits for a resource of this one: it is in use
+   * (proto_ops.yield). 0: sessions of this role hold none. */
   uint16_t in_use_type;
   const char *alpn; /* "smtp", "pop3" */
-  /* What sessions of one listener share, made from the configuration; `conf` outlives it. NULL
+  /* What the sessions of one listener share, made from the configuration; `conf` outlives it. NULL
    * without memory. */
   void *(*service_new)(const struct conf *conf, const char *service, bool has_certificate);
   void (*service_free)(void **service);
-  /* Puts what a client gets in place of a greeting when it cannot be served now. */
+  /* Puts the reply that a client gets instead of a greeting if it cannot be served now. */
   void (*busy)(const void *service, struct buf *out);
-  /* A message that belongs to no session (its tag is 0); type 0: the process was lost. NULL: the
-   * role has none. */
+  /* A message without a session (its tag is 0); type 0: the process was lost. NULL: the role has
+   * none. */
   void (*notice)(unsigned role, uint16_t type, struct slice payload);
 };
 

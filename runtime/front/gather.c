@@ -44,7 +44,7 @@ void front_gather_logs(struct front *f) {
 }
 
 void front_gather_end(struct front *f) {
-  if (!f->process || f->process->log.take != take) return; /* it never started */
+  if (!f->process || f->process->log.take != take) return; /* the process never started */
   write_gathered(f);
   f->process->log.take = NULL;
   loop_later_cancel(f->process->loop, &f->gathered.later);

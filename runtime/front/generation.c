@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The configuration, certificates and services that new sessions get, replaced whole at a reload.
- */
+/* The configuration, certificates and services of new sessions, replaced as a whole by a reload. */
 #include "runtime/front/private.h"
 
 #include <stdlib.h>

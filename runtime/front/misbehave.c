@@ -22,7 +22,8 @@ static void misbehave_send(struct front *f, enum role kind, uint16_t type, uint6
   process_send(f->process, kind, process_single(f->process, kind), type, tag, payload, -1);
 }
 
-/* A maildrop without a login; for a connected client that has not logged in, if there is one. */
+/* Opens a maildrop without a login; for a connected client that has not logged in, if there is
+ * one. */
 static void steal(struct front *f) {
   uint64_t tag = NOBODYS_TAG;
   for (struct conn *c = f->oldest; c; c = c->newer)
@@ -38,7 +39,7 @@ static void steal_read(struct front *f) {
   buf_free(&b);
 }
 
-/* auth's words in a front-end's mouth. */
+/* A message that only auth may send. */
 static void forge_grant(struct front *f) {
   struct buf b;
   buf_init(&b, 64);
@@ -66,7 +67,7 @@ static void forge_size(struct front *f) {
   for (uint16_t type = 1; type <= 5; type++) misbehave_send(f, ROLE_AUTH, type, NOBODYS_TAG, much);
 }
 
-/* Octets behind a message that are none. */
+/* A packet with trailing octets that are not a message. */
 static void forge_packet(struct front *f) {
   struct channel *ch =
       process_channel_to(f->process, ROLE_STORE, process_single(f->process, ROLE_STORE));
@@ -80,7 +81,7 @@ static void forge_descriptor(struct front *f) {
                NOBODYS_TAG, SLICE_NONE, f->listeners[0].fd);
 }
 
-/* Again before the answer, which takes the time of a password's hash. */
+/* Asks again before the answer, which takes as long as a password hash. */
 static void hurry(struct front *f) {
   struct buf b;
   buf_init(&b, 256);
@@ -95,7 +96,7 @@ static void hurry(struct front *f) {
   buf_free(&b);
 }
 
-/* Has the parent end a process that did nothing. */
+/* Has the parent end an innocent process. */
 static void accuse(struct front *f) {
   struct buf b;
   buf_init(&b, 256);
@@ -118,7 +119,7 @@ static void ready_again(struct front *f) {
   buf_free(&b);
 }
 
-/* All of it is allowed and must harm no one. */
+/* Messages that are all allowed and must harm no one. */
 static void flood(struct front *f) {
   bool smtp = f->role->kind == ROLE_SMTPD;
   for (uint64_t i = 0; i < FLOOD; i++)

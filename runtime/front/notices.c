@@ -2,8 +2,8 @@
 /* Log lines for limits that were reached, at most one a minute for each cause. */
 #include "runtime/front/private.h"
 
-/* Limits of the process or of an address, and clients that only keep the server busy. What else one
- * session does to itself (too many errors, too slow) stands in its closing line. */
+/* Limits of the process or of an address, and clients that only keep the server busy. Limits that
+ * concern one session alone (too many errors, too slow) are in its closing line. */
 static bool is_limit(enum close_reason why) {
   return why == CLOSE_ADDRESS_LIMIT || why == CLOSE_CONNECTION_LIMIT ||
          why == CLOSE_NO_DESCRIPTORS || why == CLOSE_PARKED || why == CLOSE_OFFENDER ||

@@ -15,11 +15,11 @@ enum {
   FRONT_LISTENERS_MAX = 64,
   FRONT_READ = 64 * 1024,       /* octets taken from a socket at once */
   FRONT_IN_MAX = 96 * 1024,     /* parked input of one connection: one read, and a line before it */
-  FRONT_BLOCKED_MS = 5 * 60000, /* a client that reads nothing for so long is closed */
+  FRONT_BLOCKED_MS = 5 * 60000, /* a client that reads nothing for this long is disconnected */
   FRONT_LINGER_MS = 10000,      /* the same for the last output of a session */
-  FRONT_LATER_MS = 1000,        /* until a listener that met a limit is tried again, and until an
-                                   idle process gives memory back */
-  FRONT_STOP_MS = 10000,        /* how long sessions may go on after the server is told to stop */
+  FRONT_LATER_MS = 1000,        /* delay before a listener that met a limit is tried again, and
+                                 * before an idle process frees memory */
+  FRONT_STOP_MS = 10000,        /* how long sessions may continue once the server is told to stop */
   FRONT_ACCEPTS = 64,           /* connections accepted in one turn */
   FRONT_SPARE_FDS = 32,         /* descriptors kept for everything but clients */
   FRONT_TRACE_MAX = 1024 * 1024, /* octets of trace that may wait for a command line */
@@ -29,8 +29,8 @@ enum {
   FRONT_AHEAD_MAX = 64, /* connections for which files are opened ahead */
 };
 
-/* The configuration that new sessions get. A reload makes a new one; this one lives as long as its
- * last session. */
+/* The configuration of new sessions. A reload creates a new generation; the old one lives as long
+ * as its last session. */
 struct front_generation {
   unsigned refs;
   struct conf *conf;
@@ -54,7 +54,7 @@ struct front_watch { /* a command line that traces */
   struct front_watch *next;
 };
 
-/* An address whose input ended processes. */
+/* An address whose input crashed processes. */
 struct front_offender {
   uint64_t key, until_ms;
 };
@@ -72,7 +72,7 @@ struct front {
   struct front_listener listeners[FRONT_LISTENERS_MAX];
   size_t listener_count;
   struct front_generation *generation;
-  struct buf *chains; /* PEM chains as they came, until `last` */
+  struct buf *chains; /* PEM chains received so far, until `last` */
   size_t chain_count;
   uint8_t ticket_keys[TICKET_KEYS_MAX * TICKET_KEY_SIZE];
   size_t ticket_len;
@@ -86,24 +86,25 @@ struct front {
                     connections */
   struct front_readers readers;
   uint64_t next_id;
-  struct heap due;          /* the connections, by the time when their deadlines are looked at */
+  struct heap due;          /* the connections, by the time when their deadlines are to be
+                             * checked */
   struct loop_timer *timer; /* for the first of them */
-  uint64_t timer_at;        /* what it is set to; UINT64_MAX: nothing */
+  uint64_t timer_at;        /* the time it is set to; UINT64_MAX: none */
   struct conn *paused_first, *paused_last;
   struct loop_timer *turn;  /* for those */
-  struct loop_timer *later; /* housekeeping, once it is due */
+  struct loop_timer *later; /* for housekeeping */
   bool later_set;
   uint64_t stop_at;  /* 0: not stopping */
   uint8_t *read_mem; /* FRONT_READ octets from a client */
   struct front_watch *watches;
-  uint64_t gave_back; /* `accepted`, when memory was last given back */
+  uint64_t gave_back; /* value of `accepted` when memory was last freed */
   uint64_t accepted, refused, closed_by[CLOSE_REASONS];
   struct seldom notices;
   struct front_notes *notes; /* NULL: none, or no memory for it */
-  size_t noted;              /* the place in notes->recent */
+  size_t noted;              /* the index in notes->recent */
   struct front_offender offenders[FRONT_REFUSED_MAX];
   struct front_gathered gathered;
-  uint8_t nonces[FRONT_NONCES]; /* of sessions to come: one system call for many */
+  uint8_t nonces[FRONT_NONCES]; /* for new sessions: one system call serves many */
   size_t nonces_left;
 };
 
@@ -126,14 +127,14 @@ struct conn {
   uint8_t peer[16];
   uint8_t peer_len;
   bool local;    /* a local program, over a Unix socket: peer is the loopback */
-  uint32_t uid;  /* the program's user, when local */
-  bool has_drop; /* it brings a message of the drop folder, with this identity */
+  uint32_t uid;  /* the program's user id, if local */
+  bool has_drop; /* it carries a message of the drop folder, with this identity */
   uint8_t drop[16];
   size_t parked; /* its part of front.parked */
   bool handshaking, readable, blocked;
   uint16_t peer_port;
   uint64_t since_ms;    /* connected */
-  uint64_t blocked_ms;  /* nothing could be written since */
+  uint64_t blocked_ms;  /* the time since which nothing could be written */
   uint64_t deadline_ms; /* of the handshake */
   uint64_t octets_in, octets_out;
   void *own; /* the role's: front_role.files */
@@ -143,11 +144,11 @@ struct conn {
 /* Starts a new connection: its handshake, or its greeting. It may be freed when this returns. */
 void conn_begin(struct conn *c);
 void conn_on_io(void *conn, int ready);
-/* A message for a session. False: a breach, it does not answer the question that is open. */
+/* A message for a session. False: a breach, because it does not answer the open question. */
 bool conn_answer(struct front *f, enum role from, const struct ipc_msg *msg);
 /* Does all that can be done now. The connection may be freed when it returns. */
 void conn_go(struct conn *c);
-/* When conn_tick() has something to do, if nothing else happens. */
+/* When conn_tick() must be called next, if nothing else happens. */
 uint64_t conn_deadline(const struct conn *c);
 /* Checks the deadlines. The connection may be freed when it returns. */
 void conn_tick(struct conn *c);
@@ -156,38 +157,37 @@ void conn_end(struct conn *c, enum close_reason why);
 /* The same for one that has no session yet. */
 void conn_finish(struct conn *c, enum close_reason why);
 void conn_role_lost(struct conn *c, unsigned role);
-/* Store passed a file to this session. False: a breach, and the descriptor is the caller's. */
+/* store has passed a file to this session. False: a breach, and the descriptor is the caller's. */
 bool conn_take_file(struct front *f, uint64_t id, struct slice payload, int fd);
-/* Another session waits for what this session holds. */
+/* Another session waits for a resource of this session. */
 void conn_wanted(struct front *f, uint64_t id);
 /* Begins a log line with the fields that identify the connection. */
 void conn_log_open(void *conn, struct log_line *l, enum log_event event);
 
 /* waiting.c */
 bool front_waiting_init(struct front *f);
-/* Room for one more connection. False without memory. */
+/* Reserves memory for one more connection. False without memory. */
 bool conn_wait_reserve(struct front *f);
-/* It waits: conn_tick() is called when its deadline comes. */
+/* Waits: conn_tick() is called at its deadline. */
 void conn_wait(struct conn *c);
-/* It has more to do, and goes on after the others. */
+/* Yields: it has more to do, and continues after the others. */
 void conn_pause(struct conn *c);
 void conn_wait_no_more(struct conn *c);
 
-/* front.c: housekeeping is due, some time from now. */
+/* front.c: schedules housekeeping. */
 void front_housekeeping(struct front *f);
 
 /* clients.c */
 void conn_accept(struct front_listener *l);
-/* A connection that the role `pickup` made: as one to the listener `local`. Takes `fd`. False:
+/* A connection from the role `pickup`, treated like one to the listener `local`. Takes `fd`. False:
  * malformed. */
 bool conn_take_drop(struct front *f, struct slice payload, int fd);
 /* Removes it from the list and the counts. */
 void conn_unlink(struct conn *c);
-/* Ends connections of clients that read nothing until less than parked_limit is held for
- * clients. */
+/* Disconnects clients that read nothing, until less than parked_limit is held for clients. */
 void conn_relieve(struct front *f);
 void conn_address_text(const struct conn *c, char *to, size_t n);
-/* One for each address; an IPv6 host owns its /64. */
+/* One key for each address; an IPv6 host owns its /64. */
 uint64_t conn_address_key(const struct conn *c);
 
 /* gather.c: from front_gather_logs() on, the log lines of a turn are written together, until
@@ -204,7 +204,7 @@ void notice_no_descriptors(struct front *f);
 
 /* offender.c */
 void front_notes_open(struct process *r, int fd);
-/* This connection is processed from here on; NULL: none is. */
+/* Records that this connection is being processed; NULL: none is. */
 void front_note(struct front *f, const struct conn *c);
 void front_offender(struct process *r, struct slice address, uint32_t seconds);
 bool conn_is_offender(const struct conn *c);
@@ -222,7 +222,8 @@ void front_trace_greeting(struct conn *c);
 void front_trace(struct conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void front_unwatch(struct front *f, uint32_t cli);
 #ifdef QASID_TEST_HOOKS
-/* misbehave.c: does what `what` names; `notices`: the result. Without a name: lists the names. */
+/* misbehave.c: carries out the misbehaviour named `what`; `notices`: the result. Without a name:
+ * lists the names. */
 void front_misbehave(struct front *f, struct slice what, struct buf *notices);
 #endif
 

@@ -52,7 +52,7 @@ static bool ask(struct remote_key *r, const struct key_sign *question, uint64_t 
 
 enum received { NOTHING, ANSWER, REFUSAL };
 
-/* Looks for our answer in a packet. */
+/* Searches a packet for our answer. */
 static enum received find_answer(struct remote_key *r, struct slice packet, struct buf *out) {
   struct ipc_msg m;
   struct key_signed answer;

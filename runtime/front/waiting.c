@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* Connections that wait: for a deadline, or for their turn.
  *
- * One timer serves all deadlines: it is set to the first in a heap. A deadline that moves away is
- * noticed when the old one comes, and costs nothing before.
+ * One timer serves all deadlines: it is set to the first in a heap. When a deadline is postponed,
+ * the heap is updated only when the old one comes.
  *
  * Invariants:
- *   1. A connection that is not in work is in the heap, no later than at its deadline; when a node
- *      comes before the deadline it is put back at it.
+ *   1. A connection that is not being processed is in the heap, no later than at its deadline; if
+ *      its node comes up before the deadline it is put back.
  *   2. Memory for the heap is reserved with the connection, so that waiting cannot fail.
- *   3. A connection that pauses goes on in the loop's next turn, after those that paused before. */
+ *   3. A connection that yields continues in the loop's next turn, after those that yielded
+ *      before. */
 #include "runtime/front/private.h"
 
 /* --- deadlines --- */
@@ -40,7 +41,7 @@ static void on_timer(void *arg) {
   f->timer_at = UINT64_MAX;
   for (size_t most = f->due.count; most-- && (first = heap_first(&f->due)) && first->key <= now;) {
     struct conn *c = HEAP_OWNER(first, struct conn, due);
-    heap_put(&f->due, first, UINT64_MAX); /* until it has said when it waits for the next */
+    heap_put(&f->due, first, UINT64_MAX); /* until it reports its next deadline */
     conn_tick(c);
   }
   set_timer(f);

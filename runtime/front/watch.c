@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the command line may see of the sessions: `ps`, `status`, and `trace` of one client. A trace
+/* What the command line can see of the sessions: `ps`, `status`, and `trace` of one client. A trace
  * line comes from the session itself, which has removed passwords and message bodies. */
 #include "runtime/front/private.h"
 
@@ -18,7 +18,7 @@ static bool matches(const struct conn *c, const char *filter) {
   return strcmp(filter, address) == 0 || strcmp(filter, c->name) == 0;
 }
 
-/* A terminal that was stopped misses lines; it does not fill our memory. */
+/* A suspended terminal misses lines rather than filling our memory. */
 static bool takes_more(struct front *f, uint32_t cli) {
   struct channel *ch = process_channel_to(f->process, ROLE_CLI, cli);
   return ch && channel_backlog(ch) < FRONT_TRACE_MAX;
@@ -85,7 +85,7 @@ void front_unwatch(struct front *f, uint32_t cli) {
   watch_all_again(f);
 }
 
-/* `trace ADDRESS|SESSION`: rows until the command line goes away. */
+/* `trace ADDRESS|SESSION`: rows until the command line disconnects. */
 static void command_trace(void *arg, const struct admin_command *q) {
   struct front *f = arg;
   struct slice filter = q->args[0];
@@ -109,8 +109,8 @@ static const char *doing(const struct conn *c) {
   return c->blocked ? "client does not read" : "waits for the client";
 }
 
-/* From the session's summary: the login, and (a POP3 session counts marks once it has one) whether
- * it holds the maildrop, which no other session can open meanwhile. */
+/* From the session's summary: the login, and whether it holds the maildrop, which no other session
+ * can open meanwhile (a POP3 session reports the number of marks once it has one). */
 struct seen {
   char login[321];
   bool maildrop;

@@ -69,14 +69,14 @@ void proto_close(struct proto *p, enum close_reason reason) {
   if (p->reason == CLOSE_NONE) p->reason = reason;
 }
 
-/* A session that works for long gives way, whether it reads, is read to or makes output. */
+/* A session with much to do yields, whether it is reading, taking input or producing output. */
 static enum proto_action work(struct proto_turn *t, enum proto_action action) {
   if (t->work == PROTO_TURN_MOST) return PROTO_DO_PAUSE;
   t->work++;
   return action;
 }
 
-/* What was said last is on its way before the connection changes. */
+/* The last output is sent before the connection changes. */
 static enum proto_action change(const struct proto *p, const struct proto_turn *t) {
   if (p->want == PROTO_CLOSE) return PROTO_DO_CLOSE;
   /* RFC 3207 §6 and attack TL-1: octets received in the clear must not be taken as sent under
@@ -88,7 +88,7 @@ enum proto_action proto_next(const struct proto *p, struct proto_turn *t) {
   size_t waits = buf_len(&p->out);
   enum proto_action flush = t->blocked ? PROTO_DO_DRAIN : PROTO_DO_FLUSH;
   bool full = waits > p->out_high, stopped = t->blocked && p->duplex;
-  /* A question cut short would be taken for a breach, and end everybody's sessions. */
+  /* A truncated question would be taken for a breach, and end the sessions of everybody. */
   if (p->out.failed || (p->ask.type && p->ask.body.failed)) return PROTO_DO_FAIL;
   if (p->ask.type) return p->ask.sent ? PROTO_DO_AWAIT : PROTO_DO_ASK;
   if (full && !stopped) return flush;

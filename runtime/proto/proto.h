@@ -2,17 +2,18 @@
 /* A protocol session as a pure machine, and the contract between it and the shell around it.
  *
  * A session never uses a socket, a file, a clock or a random source. Its input is octets, answers
- * and ticks; its output is octets, one question at a time to another process, and "close, because
- * X". The same compiled session runs in the server (runtime/front), in the fuzzers and in the
- * simulated world (tests/world). It embeds `struct proto` as its first member and offers `struct
- * proto_ops`.
+ * and ticks; its output is octets, one question at a time to another process, and "close, for
+ * reason X". The same compiled session runs in the server (runtime/front), in the fuzzers and in
+ * the simulated world (tests/world). It embeds `struct proto` as its first member and provides
+ * `struct proto_ops`.
  *
- * A shell carries out what proto_next() says, one action after another, until that is to wait. The
- * order of the actions, and so what may be done when, is decided there and nowhere else; the shell
- * owns the connection, TLS, the clock and the channels. It sets proto.now_ms before every call.
+ * A shell carries out the actions returned by proto_next(), one after another, until that is to
+ * wait. That function alone decides the order of the actions, and so what may be done when; the
+ * shell owns the connection, TLS, the clock and the channels. It sets proto.now_ms before every
+ * call.
  *
  * So replies to a pipelined group leave together, a question never forces a flush, output above
- * out_high parks the input, and a session that has much to do gives way to the others.
+ * out_high stops reading, and a session with much to do yields to the others.
  *
  * Ownership: slices given to input() and answer() are borrowed for the call. The session is freed
  * only by the shell, never inside a call. */
@@ -22,9 +23,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/log.h"
 
-/* Output that may wait for a client: a stranger, who has not logged in or sent mail yet, gets a
- * tenth of what a reader of mail does. A buffer doubles, so the memory is at most twice the
- * mark. */
+/* Output that may wait for a client: one that has not logged in or sent mail yet gets a tenth of
+ * what a reader of mail gets. A buffer doubles, so the memory is at most twice the mark. */
 enum {
   PROTO_OUT_HIGH = 64 * 1024,
   PROTO_OUT_STRANGER = 8 * 1024,
@@ -49,7 +49,7 @@ enum proto_want { PROTO_READ, PROTO_TLS, PROTO_CLOSE };
  * the session's id. A question with `wants_answer` false (drop, cancel, close) is sent without
  * waiting: the shell clears it at once. */
 struct proto_ask {
-  unsigned role; /* who is asked: enum role of ipc/roles.h, which stands above this layer */
+  unsigned role; /* the process asked: enum role of ipc/roles.h, a layer above this one */
   uint16_t type;
   bool wants_answer;
   bool sent; /* set by the shell: it was sent */
@@ -93,9 +93,9 @@ struct proto {
   enum close_reason reason;
   struct proto_ask ask;
   bool more;            /* produce() has more to write */
-  bool holds;           /* a client session: takes no input until its sink goes on */
-  bool duplex;          /* a client session: takes input while `out` waits, as servers may speak at
-                           any time */
+  bool holds;           /* a client session: takes no input until its sink resumes */
+  bool duplex;          /* a client session: takes input even while `out` waits, as servers may send
+                         * at any time */
   uint64_t now_ms;      /* set by the shell before each call; never goes back */
   int64_t wall_s;       /* likewise: seconds since 1970, for date headers */
   uint64_t deadline_ms; /* the shell calls tick() when now_ms reaches it; 0: none */
@@ -108,13 +108,13 @@ struct proto {
 /* The parameters of a new session. */
 struct proto_start {
   uint64_t id;         /* the session's number, unique in its process and never reused */
-  const char *session; /* the name of the session in logs and Received:, unique for good */
+  const char *session; /* the name of the session in logs and Received:, never reused */
   uint8_t peer[16];    /* the client's address */
   uint8_t peer_len;    /* 4 or 16 */
   uint16_t peer_port;
   /* of the service "local": the client's user id; peer is then the loopback */
   uint32_t uid;
-  /* likewise: the identity of the one message that it brings (docs/design/pickup.md) */
+  /* likewise: the identity of the one message that it carries (docs/design/pickup.md) */
   uint8_t drop[16];
   bool has_drop;
   const char *service;     /* "smtp", "submission", "submissions", "local", "pop3", "pop3s" */
@@ -132,16 +132,16 @@ struct proto_secured {
   const char *tls_cipher;
 };
 
-/* A client session has no `new` (its owner makes it, with more than proto_start), asks nothing, and
- * leaves out what belongs to that: answer, role_lost, summary, valuable, yield. */
+/* A client session has no `new` (its owner creates it, with more than proto_start), asks nothing,
+ * and lacks the functions for that: answer, role_lost, summary, valuable, yield. */
 struct proto_ops {
   const char *name;
-  /* Makes a session, with its greeting in `out`. NULL without memory. `service` is what the role
-   * made of its configuration, shared by all sessions and outliving them. */
+  /* Creates a session, with its greeting in `out`. NULL without memory. `service` is what the role
+   * made from its configuration, shared by all sessions and outliving them. */
   struct proto *(*new)(const void *service, const struct proto_start *start);
   void (*free)(struct proto **p);
-  /* Takes octets off the front of `*in`. It need not take all; what it leaves is passed again with
-   * more behind it. It leaves everything once it asks a question, wants TLS or closes. */
+  /* Takes octets off the front of `*in`. It need not take all; the rest is passed again with more
+   * octets. It takes nothing more once it asks a question, wants TLS or closes. */
   void (*input)(struct proto *p, struct slice *in);
   /* The answer to the open question (several pop_listing parts are several calls; ask.type is
    * cleared by the session with the last). type 0: the process was lost and no answer will come. */
@@ -150,7 +150,7 @@ struct proto_ops {
    */
   void (*produce)(struct proto *p);
   void (*secured)(struct proto *p, const struct proto_secured *tls);
-  /* The deadline has come, or a periodic check: the session checks its clocks. */
+  /* The deadline has come, or a periodic check: the session checks its time limits. */
   void (*tick)(struct proto *p);
   /* The client is gone (reason: why); the session may still `ask` a question that wants no answer,
    * to release what it holds in other processes. It must end with want == PROTO_CLOSE. */
@@ -160,9 +160,9 @@ struct proto_ops {
   /* Puts key=value pairs for the closing log line: what the session did. */
   void (*summary)(struct proto *p, void (*put)(void *arg, const char *key, struct slice value),
                   void *arg);
-  /* True when the session has logged in or is delivering mail now: such a session is not the first
-   * to be closed when connections run out. Octets that cost the client nothing, and what was done
-   * long ago, do not count. */
+  /* True if the session has logged in or is delivering mail now: such a session is not the first to
+   * be closed when connections run out. Octets that cost the client nothing, and past activity, do
+   * not count. */
   bool (*valuable)(const struct proto *p);
   /* Another session waits for a resource that this one holds exclusively. True: this session
    * releases it, or is doing so already; in most cases it has then closed. False: it is in use.
@@ -170,39 +170,39 @@ struct proto_ops {
   bool (*yield)(struct proto *p);
 };
 
-/* What a shell does next. */
+/* The shell's next action. */
 enum proto_action {
-  PROTO_DO_ASK,      /* send the question; one that wants no answer is over with that */
-  PROTO_DO_AWAIT,    /* nothing, until answer() was called or `holds` is false */
+  PROTO_DO_ASK,      /* send the question; if it expects no answer, it is done */
+  PROTO_DO_AWAIT,    /* wait until answer() was called or `holds` is false */
   PROTO_DO_FLUSH,    /* send `out`; when the peer takes no more, set turn.blocked */
-  PROTO_DO_DRAIN,    /* nothing, until the peer takes more of `out` */
+  PROTO_DO_DRAIN,    /* wait until the peer takes more of `out` */
   PROTO_DO_PRODUCE,  /* call produce() */
-  PROTO_DO_INPUT,    /* call input(); when it takes nothing, set turn.fed */
-  PROTO_DO_READ,     /* read from the peer; when nothing is there, wait for it */
+  PROTO_DO_INPUT,    /* call input(); if it takes nothing, set turn.fed */
+  PROTO_DO_READ,     /* read from the peer; if there is nothing, wait for it */
   PROTO_DO_TLS,      /* handshake, then clear `want` and call secured() */
   PROTO_DO_INJECTED, /* octets came in the clear where TLS was to begin: gone() with that reason */
   PROTO_DO_CLOSE,    /* close the connection, log `reason`, free the session */
-  PROTO_DO_FAIL,     /* gone(), as memory ran out: `out` or the question is incomplete */
-  PROTO_DO_PAUSE,    /* give way to other sessions, and go on in the loop's next turn */
+  PROTO_DO_FAIL,     /* gone(), because memory ran out: `out` or the question is incomplete */
+  PROTO_DO_PAUSE,    /* yield to other sessions, and continue in the loop's next turn */
   PROTO_ACTIONS
 };
 
-/* What a shell knows about its side, from its entry into the loop until it waits. Zeroed at the
+/* The shell's side of the state, from its entry into the loop until it waits. Zeroed at the
  * entry. */
 struct proto_turn {
-  size_t in;     /* octets at hand that the session has not taken */
-  bool fed;      /* the session has seen these, and needs more before it takes any */
+  size_t in;     /* octets available that the session has not taken */
+  bool fed;      /* the session has seen these, and takes none before there are more */
   bool blocked;  /* the peer takes no output now */
   unsigned work; /* calls of input() and produce(), and reads; proto_next() counts them */
 };
 
-enum { PROTO_TURN_MOST = 32 /* of `work`, then PROTO_DO_PAUSE */ };
+enum { PROTO_TURN_MOST = 32 /* value of `work` at which PROTO_DO_PAUSE follows */ };
 
 enum proto_action proto_next(const struct proto *p, struct proto_turn *t);
 
 void proto_init(struct proto *p, const struct proto_start *start);
-/* The same for a session that talks to a server, which may speak at any time: what it says is sent
- * at once, and while the server takes none of that it is still read from. */
+/* The same for a session that talks to a server. Servers may send at any time: output is sent at
+ * once, and while the server takes none of it, input is still read. */
 void proto_client_init(struct proto *p, const struct proto_start *start);
 /* Frees what proto_init() made; the session's own free() calls it. */
 void proto_done(struct proto *p);
@@ -210,7 +210,7 @@ void proto_done(struct proto *p);
 struct buf *proto_ask(struct proto *p, unsigned role, uint16_t type, bool wants_answer);
 /* Ends the session once `out` was flushed. The first reason is kept. */
 void proto_close(struct proto *p, enum close_reason reason);
-/* For sessions: the channel's bindings, empty where there are none. */
+/* For sessions: the channel's bindings, empty if there are none. */
 struct proto_bindings proto_bindings(const struct proto *p);
 /* For sessions: begins a log line; the session adds its fields, then calls log_end(). False:
  * nothing is logged. */

@@ -12,16 +12,17 @@
 #define MB (1024ull * 1024)
 
 enum {
-  /* of a front-end: listeners, and what is not a client (runtime/front/private.h) */
+  /* of a front-end: listeners, and other descriptors not for clients (runtime/front/private.h) */
   SPARE = 64,
-  AHEAD = 32 * 1024,           /* messages opened ahead for those that fetch one after the other */
+  AHEAD = 32 * 1024,           /* messages opened ahead for clients that fetch one after the
+                                * other */
   NEIGHBOURS = 256,            /* a channel to every process, and some command lines */
-  STORE_DESCRIPTORS = 65536,   /* a spool or an open body for each of so many sessions */
+  STORE_DESCRIPTORS = 65536,   /* a spool or an open body for each of this many sessions */
   RESOLVER_DESCRIPTORS = 4096, /* each question has sockets of its own */
   KEY_FILE = 1024 * 1024,      /* octets of a file that keys writes: a domain's keys take 8 KB */
-  /* the most that auth or store starts, twice: a former life may be ending */
+  /* the maximum of auth or store, twice: a previous process may be ending */
   THREADS = 256,
-  /* started without root, all roles and their user's other programs count as one */
+  /* if started without root, all roles and their user's other programs are counted together */
   THREADS_SHARED = 4096,
 };
 

@@ -31,7 +31,7 @@ struct process_peer {
   struct process *process;
   enum role kind;
   uint32_t number;
-  int fd; /* until the process runs; then the channel has it */
+  int fd; /* until the process runs; then the channel owns it */
   struct channel *channel;
 };
 
@@ -94,7 +94,7 @@ void process_fail(struct process *r, const char *fmt, ...) {
   vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
   log_print(&r->log, LOG_E_FAILED, "%s", text);
-  if (r->over) return; /* the first reason was sent */
+  if (r->over) return; /* the first reason has been sent */
   struct buf b;
   buf_init(&b, 2048);
   process_failed_put(&b, &(struct process_failed){ slice_str(text) });
@@ -116,7 +116,7 @@ void process_again(struct process *r, const char *fmt, ...) {
 }
 
 #ifdef QASID_TEST_HOOKS
-/* The start is made slow: a second for each report, so many of them. */
+/* Tests can make the start slow: this many reports, a second each. */
 static void may_be_slow(void) {
   static uint64_t left = UINT64_MAX;
   const char *seconds = getenv("QASID_TEST_SLOW_START");
@@ -188,7 +188,7 @@ static void peer_lost(void *arg, struct channel *ch, const char *breach) {
   struct process_peer *p = arg;
   struct process *r = p->process;
   if (breach) report_breach(r, p, breach);
-  /* The parent connects only processes that were started anew. A command line connects again by
+  /* The parent reconnects only processes that were restarted. A command line connects again by
    * itself. */
   if (channel_failed(ch) && p->kind != ROLE_CLI && !r->over)
     process_fail(r, "no memory or descriptors for the channel to %s-%u", role_name(p->kind),
@@ -212,9 +212,9 @@ static void open_peer(struct process_peer *p) {
   if (r->ops->peer_connected) r->ops->peer_connected(r, p->kind, p->number, -1);
 }
 
-/* Of a role that answers there is one process at a time. A new one may be announced before the end
- * of the former is seen: its open requests are then failed first, so that no reply of one is taken
- * for the other's. */
+/* A role that answers has one process at a time. A new one may be announced before the end of the
+ * old one is noticed: open requests to the old one are then failed first, so that no reply of one
+ * is taken for the other's. */
 static bool on_channel(struct process *r, const struct ipc_msg *msg) {
   struct process_channel m;
   if (!process_channel_get(msg->payload, &m)) return false;
@@ -268,7 +268,7 @@ static bool on_config(struct process *r, const struct ipc_msg *msg) {
     return true;
   }
   r->conf = next;
-  r->refused[0] = 0; /* a reload begins with it */
+  r->refused[0] = 0; /* a reload begins with this message */
   process_log_setup(&r->log, next);
   if (r->running && r->ops->reload) r->ops->reload(r, before);
   conf_free(&before);
@@ -339,8 +339,8 @@ static bool confine(struct process *r, struct buf *missing, struct buf *err) {
 }
 
 #ifdef QASID_TEST_HOOKS
-/* Where the environment names a folder with a file of the process's name in it, the process takes
- * the file away and hangs. */
+/* Tests: if the environment names a folder that contains a file with the process's name, the
+ * process removes the file and hangs. */
 static void may_hang(const struct process *r) {
   const char *where = getenv("QASID_TEST_HANG");
   char path[1100];
@@ -352,14 +352,14 @@ static void may_hang(const struct process *r) {
 static void may_hang(const struct process *r) { (void)r; }
 #endif
 
-/* What is made at the start stays as it is: a table of many entries is a mapping of its own, and
- * the pages that nobody wrote to take no memory. */
+/* Allocations of the start persist: a large table gets a mapping of its own, and its pages take no
+ * memory until they are written. */
 static void start_heap(void) { mallopt(M_MMAP_THRESHOLD, 64 * 1024); }
 
-/* From then on a buffer's memory that goes back to the kernel is faulted in and zeroed again for
- * the next one, which costs more than all that is done with it. So the process keeps what it had,
- * up to a bound; only what is greater than any buffer of this program's ever is, like the memory
- * of a password's hash, is the kernel's own mapping. What only the start needed goes back. */
+/* Memory returned to the kernel after each buffer is faulted in and zeroed again for the next one,
+ * which costs more than all the work done with it. So from now on the process keeps its memory, up
+ * to a bound; only allocations larger than any buffer of this program, such as that of a password
+ * hash, are mappings of the kernel's. What only the start needed is returned. */
 enum { HEAP_KEPT = 8 * 1024 * 1024, HEAP_GROWS = 256 * 1024, MAPPED_FROM = 1024 * 1024 };
 
 static void keep_heap(void) {
@@ -464,7 +464,7 @@ int process_run(const struct role_ops *ops, void *arg) {
   r.log = (struct log){ .fd = STDERR_FILENO, .least = LOG_INFO_ };
   start_heap();
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGXFSZ, SIG_IGN); /* a file at RLIMIT_FSIZE is an error of its write */
+  signal(SIGXFSZ, SIG_IGN); /* reaching RLIMIT_FSIZE is an error of the write, not a signal */
   /* The parent decides when a process ends; a terminal's Ctrl-C goes to the whole group. */
   signal(SIGINT, SIG_IGN);
   signal(SIGTERM, SIG_IGN);

@@ -5,11 +5,11 @@
  *   process_go   the process confines itself (runtime/sandbox), then start(); process_ready
  *   RUNNING      messages from the other processes; new channels when a neighbour was restarted;
  *                reloads
- *   retire()     another process has its place: the process finishes what it has and calls
+ *   retire()     another process has replaced it: the process finishes its work and calls
  *                process_exit()
  *   stop()       the process finishes what was acknowledged and calls process_exit()
  *
- * When the parent is gone the process ends at once. When a neighbour breaks a rule the process
+ * If the parent disappears the process ends at once. If a neighbour breaks a rule the process
  * reports it to the parent, which decides which process to end. A channel that fails for lack of
  * memory or descriptors on this side ends the process: it is restarted with new channels. After
  * process_exit() no handler is called, and stop() is called at most once. */
@@ -52,7 +52,7 @@ struct role_ops {
   void (*refuse)(struct process *r, struct slice address, uint32_t seconds);
   /* r->conf is the new configuration, `before` is freed after the call. */
   void (*reload)(struct process *r, const struct conf *before);
-  /* Another process has its place: no new work, then process_exit(). stop() may follow. */
+  /* Another process has replaced it: no new work, then process_exit(). stop() may follow. */
   void (*retire)(struct process *r);
   /* Finish, then process_exit(). NULL: the process may end at once. */
   void (*stop)(struct process *r);
@@ -82,24 +82,24 @@ struct process {
   struct process_peer *peers;
   uint64_t descriptors; /* RLIMIT_NOFILE once it is confined; 0: none */
   bool running, stopping, over;
-  uint64_t advanced_ms; /* when the parent was last told that the start got further */
-  char refused[1024];   /* of the present reload; "" for nothing */
+  uint64_t advanced_ms; /* when progress of the start was last reported to the parent */
+  char refused[1024];   /* by the current reload; "" if nothing */
   int exit_code;
 };
 
 /* Runs the process on descriptor PROCESS_PARENT_FD until it ends; returns the exit code. */
 int process_run(const struct role_ops *ops, void *arg);
 void process_exit(struct process *r, int code);
-/* Reports to the parent what is wrong, then ends the process with 75 (EX_TEMPFAIL). */
+/* Reports the failure to the parent, then ends the process with 75 (EX_TEMPFAIL). */
 void process_fail(struct process *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Logs what was asked for, then ends the process so that it is started again. */
+/* Logs the request, then ends the process so that it is started again. */
 void process_again(struct process *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* For a start() that takes long, as often as it likes: it got further. A start that reports nothing
- * for role_row.ready_s is ended. */
+/* Reports that a long start() makes progress; may be called as often as it likes. A start that
+ * reports nothing for role_row.ready_s is killed. */
 void process_advances(struct process *r);
 
-/* A part of the current reload cannot take effect, and the previous state stays: it is logged, and
- * reported to whoever requested the reload. */
+/* A part of the current reload cannot take effect, and the previous state stays: logs it, and
+ * reports it to whoever requested the reload. */
 void process_refused(struct process *r, enum log_event event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

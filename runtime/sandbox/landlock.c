@@ -51,7 +51,7 @@ static uint64_t known_rights(int version) {
          (version >= 5 ? FS_IOCTL_DEV : 0);
 }
 
-/* What a store of files needs: no programs, devices, sockets, links. */
+/* The rights needed to store files: no programs, devices, sockets, links. */
 static uint64_t folder_rights(int version) {
   return (FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_DIR | FS_REMOVE_FILE |
           FS_MAKE_DIR | FS_MAKE_REG | FS_REFER | FS_TRUNCATE) &

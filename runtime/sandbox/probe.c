@@ -29,7 +29,7 @@ static long try_openat(void) { return syscall(SYS_openat, AT_FDCWD, "/etc/passwd
 static long try_openat_root(void) {
   return syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);
 }
-/* fstat(3) by its other name; with a path it looks at any file, where there is no root folder of
+/* fstat(3) as newfstatat; with a path it can examine any file, if the process has no root folder of
  * its own. */
 static long try_stat_path(void) {
   struct stat st;
@@ -48,7 +48,7 @@ static long try_socket_unix(void) { return syscall(SYS_socket, AF_UNIX, SOCK_DGR
 static long try_socket_raw(void) { return syscall(SYS_socket, AF_INET, SOCK_RAW, IPPROTO_ICMP); }
 static long try_socket_netlink(void) { return syscall(SYS_socket, AF_NETLINK, SOCK_DGRAM, 0); }
 static long try_socket_packet(void) { return syscall(SYS_socket, AF_PACKET, SOCK_DGRAM, 0); }
-/* A process that may make sockets: to a port that is not for it, and to be called itself. */
+/* A process that may create sockets: connecting to a forbidden port, and listening. */
 static long with_tcp(int call) {
   struct sockaddr_in to = { .sin_family = AF_INET,
                             .sin_port = htons(1),
@@ -112,7 +112,7 @@ static long try_symlink(void) { return syscall(SYS_symlink, "/etc/passwd", "/tmp
 static long try_tty_input(void) { return syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, "x"); }
 static long try_setowner(void) { return syscall(SYS_fcntl, 0, F_SETOWN, 1); }
 static long try_memfd(void) { return syscall(SYS_memfd_create, "x", MFD_CLOEXEC); }
-/* The 32-bit ABI of the x32 kind, by which a filter can be passed that looks at numbers only. */
+/* The x32 ABI, which bypasses a filter that examines numbers only. */
 static long try_x32(void) { return syscall(0x40000000 | SYS_getpid); }
 
 static const struct {

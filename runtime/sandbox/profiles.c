@@ -64,7 +64,7 @@ enum {
 
 #define CALL(name, who) { .number = SCMP_SYS(name), .roles = (who) }
 #define CALL_IF(name, who, ...) { .number = SCMP_SYS(name), .roles = (who), .a = { __VA_ARGS__ } }
-/* Does nothing and fails: what the library asks for where it can do without. */
+/* Fails without effect: for calls that the library tries but can do without. */
 #define REFUSED(name, who) { .number = SCMP_SYS(name), .roles = (who), .refuse = ENOSYS }
 #define SOCKET_OPTION(call, who, level, name) \
   { .number = SCMP_SYS(call), .roles = (who), .a = { EQUAL, 1, (level), 0 }, \
@@ -76,22 +76,22 @@ enum {
 
 static const struct sandbox_call calls[] = {
   /* octets in and out of descriptors that are already open */
-  CALL(read, FILES | RESOLVER), /* the others know sockets only: recv(2) */
+  CALL(read, FILES | RESOLVER), /* the others use sockets only: recv(2) */
   CALL(write, ALL),
   CALL(writev, FILES | RESOLVER), /* libunbound's questions over TCP */
-  REFUSED(writev, NO_FILES & ~RESOLVER), /* how glibc says why it aborts; it aborts without */
+  REFUSED(writev, NO_FILES & ~RESOLVER), /* glibc's message before it aborts; it aborts without */
   CALL(close, ALL),
   CALL(recvmsg, ALL),
   CALL(recvfrom, ALL),
-  /* with MSG_FASTOPEN they connect: a listener that was shut down could so dial out */
+  /* with MSG_FASTOPEN they connect: a listener that was shut down could be used to connect */
   CALL_IF(sendmsg, ALL, BITS_OFF, 2, MSG_FASTOPEN),
   CALL_IF(sendto, ALL, BITS_OFF, 3, MSG_FASTOPEN),
-  /* libunbound tries it first; Landlock does not look at it. Told that there is none, it connects
-   * as others do. */
+  /* libunbound tries it first; Landlock does not check it. When it fails, libunbound connects in
+   * the ordinary way. */
   { .number = SCMP_SYS(sendmsg), .roles = RESOLVER, .a = { BITS_ON, 2, MSG_FASTOPEN, 0 },
     .refuse = EOPNOTSUPP },
-  /* never newfstatat, as which glibc's fstat(3) comes: the filter can't see that its path is empty,
-   * and Landlock does not restrict what a path is looked at for (lib/disk makes the call itself) */
+  /* never newfstatat, which glibc's fstat(3) uses: the filter cannot see whether its path is empty,
+   * and Landlock does not restrict examining a path (lib/disk makes the call itself) */
   CALL(fstat, FILES | FEW_FILES),
   CALL_IF(fcntl, FILES | RESOLVER, EQUAL, 1, F_GETFL),
   CALL_IF(fcntl, FILES | RESOLVER, EQUAL, 1, F_GETFD),
@@ -129,11 +129,11 @@ static const struct sandbox_call calls[] = {
   CALL_IF(madvise, ALL, EQUAL, 2, MADV_FREE),
   /* time, chance, itself */
   CALL(clock_gettime, ALL),
-  CALL(gettimeofday, ALL), /* libevent's, where the clock can't be read without the kernel */
+  CALL(gettimeofday, ALL), /* libevent's, if the clock cannot be read without the kernel */
   CALL(time, FILES | RESOLVER),
   CALL(getrandom, ALL),
   CALL(getpid, ALL),
-  CALL(gettid, ALL), /* abort(3), with the next but two */
+  CALL(gettid, ALL), /* abort(3), together with tgkill below */
   CALL(sysinfo, FILES | RESOLVER), /* glibc's qsort(3) asks how much memory there is */
   REFUSED(sysinfo, NO_FILES & ~RESOLVER),
   CALL_IF(prlimit64, FILES | RESOLVER, IS_NULL, 2), /* reading limits only */
@@ -150,7 +150,7 @@ static const struct sandbox_call calls[] = {
   /* for writing only: the other directions would end the listener that all front-ends share */
   CALL_IF(shutdown, FRONTS, EQUAL, 1, SHUT_WR),
   SOCKET_OPTION(setsockopt, COLLECTOR | SENDER, IPPROTO_TCP, TCP_NODELAY),
-  SOCKET_OPTION(getsockopt, SMTPD, SOL_SOCKET, SO_PEERCRED), /* which user of this machine */
+  SOCKET_OPTION(getsockopt, SMTPD, SOL_SOCKET, SO_PEERCRED), /* the user id of a local client */
   /* the network, on sockets of its own */
   /* smtpd gets the other end */
   CALL_IF(socketpair, PICKUP, EQUAL, 0, AF_UNIX),
@@ -159,7 +159,7 @@ static const struct sandbox_call calls[] = {
   SOCKET(DIALS, AF_INET, SOCK_STREAM),
   SOCKET(DIALS, AF_INET6, SOCK_STREAM),
   CALL(connect, DIALS),
-  /* each question over UDP has a port drawn by chance; TCP is Landlock's to refuse */
+  /* each query over UDP has a random port; TCP is restricted by Landlock */
   CALL(bind, RESOLVER),
   /* bind(2) to one of source_addresses, at a port that the kernel chooses (Landlock); it has TCP
    * only, and cannot listen */
@@ -176,19 +176,19 @@ static const struct sandbox_call calls[] = {
   SOCKET_OPTION(setsockopt, RESOLVER, IPPROTO_IPV6, IPV6_MTU_DISCOVER),
   /* a message body that store shared as a read-only descriptor */
   CALL(pread64, POP3D | FILES | FEW_FILES),
-  /* threads; clone3's arguments can't be looked at, so glibc is made to use clone */
+  /* threads; clone3's arguments cannot be examined, so glibc is made to use clone */
   CALL_IF(clone, FILES, BITS_ON, 0, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND),
   REFUSED(clone3, FILES),
   CALL(set_robust_list, FILES),
   CALL(rseq, FILES),
-  CALL(sched_getaffinity, FILES), /* how many processors: threads, malloc's arenas */
+  CALL(sched_getaffinity, FILES), /* the number of processors: threads, malloc's arenas */
   CALL_IF(prctl, FILES, EQUAL, 0, PR_SET_NAME),
   CALL(eventfd2, FILES), /* a thread wakes the loop */
   CALL(pipe2, FILES),
-  /* files; where, is Landlock's to say */
+  /* files; Landlock restricts where */
   CALL(openat, FILES | FEW_FILES),
   CALL(openat2, FILES | KEYS),
-  CALL(lseek, FILES | PICKUP), /* pickup: its folder, from the beginning again */
+  CALL(lseek, FILES | PICKUP), /* pickup: to rewind its folder */
   CALL(pwrite64, FILES | KEYS),
   CALL(pwritev, FILES),
   CALL(ftruncate, FILES),

@@ -32,7 +32,7 @@ static void put_missing(struct buf *missing, const char *what) {
   buf_put_str(missing, what);
 }
 
-/* What the C library would open later, at its first use of a calendar date. */
+/* Preloads what the C library would open later, at its first use of a calendar date. */
 static void warm_up(void) {
   time_t now = time(NULL);
   struct tm tm;
@@ -49,7 +49,7 @@ static bool change_root(struct sandbox_profile *p, struct buf *missing, struct b
     return false;
   }
   put_missing(missing, "a root folder of its own (root lacks CAP_SYS_CHROOT)");
-  p->root_dir = NULL; /* paths stay what they are */
+  p->root_dir = NULL; /* without a new root folder, paths stay valid */
   return true;
 }
 
@@ -70,7 +70,7 @@ static bool change_user(const struct sandbox_profile *p, struct buf *err) {
   return true;
 }
 
-/* Puts the limit that holds then into *most. */
+/* Sets a limit; *most receives the value in force. */
 static bool limit(int which, uint64_t *most) {
   struct rlimit now;
   if (getrlimit(which, &now) != 0) return false;
@@ -117,7 +117,7 @@ static bool enter_landlock(const struct sandbox_profile *p, int folder_fd, struc
 /* --- seccomp --- */
 
 /* (argument & datum_a) == datum_b. False: there is no condition. The upper half of a number is left
- * out: the kernel does not look at it either. */
+ * out: the kernel ignores it too. */
 static bool condition(const struct sandbox_condition *c, struct scmp_arg_cmp *ret) {
   uint64_t mask = 0xffffffff, value = c->value;
   switch (c->test) {
@@ -142,7 +142,8 @@ static int add_call(scmp_filter_ctx ctx, const struct sandbox_call *call) {
   if (condition(&call->b, &cmp[n])) n++;
   uint32_t action = call->refuse ? SCMP_ACT_ERRNO((uint32_t)call->refuse) : SCMP_ACT_ALLOW;
   int rc = seccomp_rule_add_array(ctx, action, call->number, n, cmp);
-  /* -EDOM: this architecture has no such call. -EEXIST: a row without conditions stands already. */
+  /* -EDOM: this architecture has no such call. -EEXIST: there is already a row without
+   * conditions. */
   return rc == -EDOM || rc == -EEXIST ? 0 : rc;
 }
 

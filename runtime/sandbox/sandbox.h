@@ -19,10 +19,10 @@
 #include "lib/base/buf.h"
 
 struct sandbox_profile {
-  enum role role;       /* chooses the row of runtime/sandbox/profiles.c */
+  enum role role;       /* selects the rows of runtime/sandbox/profiles.c */
   bool started_as_root; /* then: root folder, user and group below */
   /* the new root folder: an empty one, or `folder` itself. NULL: not changed */
-  const char *root_dir; /* sandbox_enter() clears it where the system gives none */
+  const char *root_dir; /* cleared by sandbox_enter() if the system provides none */
   uid_t uid;            /* never 0 */
   gid_t gid;
   const char *folder; /* auth, store: the one folder that may be read and written, as a path before
@@ -31,7 +31,7 @@ struct sandbox_profile {
   const uint16_t *dials;
   size_t dial_count;
   bool binds; /* its sockets may be bound to an address, at a port that the kernel chooses */
-  /* The limits. A smaller hard limit of this process stays. 0 in the first two: left unchanged. */
+  /* The limits. A smaller hard limit of this process stays. 0 in the first two: unchanged. */
   uint64_t descriptors; /* RLIMIT_NOFILE; receives the value in force */
   uint64_t memory;      /* RLIMIT_AS in octets. (Not under sanitizers.) */
   uint64_t file_size;   /* RLIMIT_FSIZE in octets, with a folder. Without one no file grows but the

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* AUTH (RFC 5034): this side carries base64 to and fro; the mechanisms themselves run in auth.
+/* AUTH (RFC 5034): this side relays base64 in both directions; the mechanisms themselves run in
+ * auth.
  *
  *   AUTH mech [initial] ──auth_start──> challenge: "+ ..."
  *   SASL: a line, auth_step ──> challenge | ok | fail */
@@ -35,7 +36,7 @@ void put_mechanisms(const struct pop3d_session *s, struct buf *out, const char *
   sasl_put_names(out, announced(s), before, after);
 }
 
-/* "=" is an initial response that is empty (RFC 5034 §4). */
+/* "=" is an empty initial response (RFC 5034 §4). */
 static bool decode(struct buf *out, struct slice text, bool initial) {
   buf_init(out, AUTH_SASL_MAX);
   if (initial && slice_eq(text, SLICE("="))) return true;
@@ -70,7 +71,7 @@ static void start(struct pop3d_session *s, const struct sasl_mechanism *mech,
 }
 
 void pop3_auth(struct pop3d_session *s, const struct pop3_args *a) {
-  if (!a->present) { /* not in RFC 5034; what Outlook asks before it logs in */
+  if (!a->present) { /* not in RFC 5034; Outlook sends it before it logs in */
     pop3d_ok(s, "mechanisms follow");
     size_t before = buf_len(&s->proto.out);
     put_mechanisms(s, &s->proto.out, "", "\r\n");

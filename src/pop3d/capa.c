@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* CAPA, STLS, LANG: what the server can do here and now, and in which words. */
+/* CAPA, STLS, LANG: the capabilities in the current state, and the language of replies. */
 #include "src/pop3d/state.h"
 
-/* Capabilities that are no verb (RFC 2449 §6, RFC 3206 §6). */
+/* Capabilities that are not verbs (RFC 2449 §6, RFC 3206 §6). */
 static const char *const ways[] = { "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING" };
 
 static bool can_stls(const struct pop3d_session *s) {
   return !s->secure && s->service->has_cert && !s->utf8;
 }
 
-/* RFC 2449 §5: what AUTHORIZATION has is announced in TRANSACTION too, except STLS, which is
- * announced where it is "present and permitted in the current state" (RFC 2595 §4). */
+/* RFC 2449 §5: capabilities of AUTHORIZATION are announced in TRANSACTION too, except STLS, which
+ * is announced where it is "present and permitted in the current state" (RFC 2595 §4). */
 static bool announced(const struct pop3d_session *s, const struct pop3d_verb *v) {
   if (!v->capability) return false;
   if (v->flags & V_STLS) return s->state == ST_AUTHORIZATION && can_stls(s);
@@ -35,7 +35,7 @@ static void put_expire(struct buf *out, const struct pop_rules_are *r) {
   buf_printf(out, "%s\r\n", r->expire_differs ? " USER" : "");
 }
 
-/* rules NULL: they are not known. */
+/* rules NULL: not known. */
 static void list_capabilities(struct pop3d_session *s, const struct pop_rules_are *rules) {
   struct buf *out = &s->proto.out;
   pop3d_ok(s, "Capability list follows");
@@ -58,8 +58,8 @@ static void list_capabilities(struct pop3d_session *s, const struct pop_rules_ar
   end_of_lines(s);
 }
 
-/* Before the login CAPA announces what is true of every account, as store reports it; after it,
- * what is true of this account. */
+/* Before the login CAPA announces values valid for every account, as reported by store; after it,
+ * those of this account. */
 void pop3_capa(struct pop3d_session *s, const struct pop3_args *a) {
   if (s->state == ST_TRANSACTION) {
     list_capabilities(
@@ -101,14 +101,14 @@ void pop3_stls(struct pop3d_session *s, const struct pop3_args *a) {
   }
 }
 
-/* RFC 6856 §2.1. USER is not announced with it (§2.2): no address here has a letter outside ASCII,
- * and passwords are compared octet for octet, not prepared. */
+/* RFC 6856 §2.1. USER is not announced as its argument (§2.2): no address here has a letter outside
+ * ASCII, and passwords are compared octet for octet, not prepared. */
 void pop3_utf8(struct pop3d_session *s, const struct pop3_args *a) {
   s->utf8 = true;
   pop3d_ok(s, "UTF8 enabled");
 }
 
-/* RFC 6856 §3. The language is the session's own, also across a login. */
+/* RFC 6856 §3. The language belongs to the session and survives a login. */
 void pop3_lang(struct pop3d_session *s, const struct pop3_args *a) {
   unsigned found;
   if (!a->present) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Converts a message for a client that did not say UTF8 (RFC 6856 §2.1): its pieces become its
- * surrogate (mail/surrogate.h), and that, some at a time, goes to the stuffer, which checks it
- * against the size that LIST announced.
+/* Converts a message for a client that did not send UTF8 (RFC 6856 §2.1): its pieces become its
+ * surrogate (mail/surrogate.h), which goes in steps to the stuffer, which checks it against the
+ * size announced by LIST.
  *
- * A message of unknown measure goes this way too. If its headers are ASCII it comes out unchanged,
- * of the size that was announced. If not, it is refused with [UTF8], before a line of it is out
- * where its first piece shows it, as it nearly always does. */
+ * A message that has not been measured is processed in the same way. If its headers are ASCII it
+ * comes out unchanged, with the announced size. If not, it is refused with [UTF8], before any line
+ * of it is sent if its first piece shows this, as it nearly always does. */
 #include <stdlib.h>
 
 #include "src/pop3d/state.h"
@@ -13,7 +13,7 @@
 enum {
   /* SURROGATE_GROWTH times a piece and a field; ordinary text does not double */
   CONVERTED_MAX = 2 * 1024 * 1024,
-  CONVERTED_STEP = 32 * 1024 /* octets that the stuffer gets at once */
+  CONVERTED_STEP = 32 * 1024 /* octets given to the stuffer at once */
 };
 
 bool converted_open(struct pop3d_session *s, const struct maildrop_message *m) {

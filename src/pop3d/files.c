@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* Messages that store keeps as files: store sends a read-only descriptor (pop_file) in place of the
+/* Messages that store keeps as files: store sends a read-only descriptor (pop_file) instead of the
  * first piece. From then on the session's reads of that message are answered here, without store;
  * the session sees the same pop_chunk answers either way. The descriptor is closed with the last
  * piece.
  *
- * A client that fetches a second message behind the first is likely to fetch the next ones too:
+ * A client that fetches one message directly after another is likely to fetch the next ones too:
  * store is asked to send some ahead, so that eight messages cost one request. A descriptor that was
- * sent ahead is closed when a later message is read, or with the connection. The shell grants this
- * to a few connections at a time, so that it never costs descriptors for clients. */
+ * sent ahead is closed when a later message is read, or with the connection. The shell allows this
+ * to a few connections at a time, so that it never takes descriptors away from clients. */
 #include "src/pop3d/files.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 
 _Static_assert((int)BODY_FILES_MAX == 1 + (int)POP_AHEAD_MAX, "the one read, and those ahead");
 
-/* What one connection has: front_role's `own`. */
+/* The state of one connection: front_role's `own`. */
 struct reader {
   struct body_files *files; /* NULL until there is one */
   struct pop_read last;     /* the last request */
@@ -90,7 +90,7 @@ enum front_file pop3d_files_take(struct front_readers *all, void **own, struct p
   struct pop_file m;
   if (!pop_file_get(payload, &m)) return FRONT_FILE_MALFORMED;
   struct reader *r = *own;
-  if (!r || p->ask.type != pop_read_type || !p->ask.sent) { /* it does not wait for one any more */
+  if (!r || p->ask.type != pop_read_type || !p->ask.sent) { /* it no longer waits for one */
     close(fd);
     return FRONT_FILE_KEPT;
   }

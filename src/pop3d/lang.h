@@ -17,10 +17,10 @@ struct language {
 
 extern const struct language pop3d_languages[LANGUAGES];
 
-/* The language that a basic language range means (RFC 4647 §3.4, Lookup: "de-CH" finds "de"; "*"
- * finds English). False when there is none. */
+/* The language for a basic language range (RFC 4647 §3.4, Lookup: "de-CH" finds "de"; "*" finds
+ * English). False if there is none. */
 bool language_find(struct slice range, unsigned *ret);
-/* `english` in that language; itself where there is nothing to translate. */
+/* The translation of `english`; itself if there is none. */
 const char *pop3d_translated(unsigned language, const char *english) __attribute__((format_arg(2)));
 
 #endif

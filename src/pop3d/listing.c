@@ -8,7 +8,8 @@ void pop3_stat(struct pop3d_session *s, const struct pop3_args *a) {
   pop3d_ok(s, "%u %llu", s->maildrop.left, (unsigned long long)s->maildrop.octets_left);
 }
 
-/* RFC 1460: the highest number that was sent; RSET does not know what earlier sessions read. */
+/* RFC 1460: the highest message number accessed; RSET resets it, as earlier sessions are not
+ * recorded. */
 void pop3_last(struct pop3d_session *s, const struct pop3_args *a) {
   pop3d_ok(s, "%u", s->maildrop.last);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* USER and PASS, APOP, and what every login has in common: auth verifies the client and grants the
+/* USER and PASS, APOP, and the steps common to every login: auth verifies the client and grants the
  * session its maildrop at store; store opens it and lists it; then the session is in TRANSACTION.
  *
  *   PASS | APOP | AUTH ──auth──> login_ok ──store──> open_answer ──> listing_answer ... ──> "+OK"
@@ -9,8 +9,8 @@
 #include "lib/base/crc32c.h"
 #include "src/pop3d/state.h"
 
-/* RFC 1939 §7 has <process-ID.clock@hostname> as an example of a timestamp that is never the same
- * twice; ours are two random numbers of 64 bits, so that it cannot be predicted either. */
+/* The example of RFC 1939 §7 is <process-ID.clock@hostname>, a timestamp that is never repeated;
+ * ours is two random numbers of 64 bits, so that it cannot be predicted either. */
 void put_timestamp(const struct pop3d_session *s, struct buf *out) {
   buf_put_u8(out, '<');
   buf_put_dec(out, s->nonce[0]);
@@ -59,7 +59,8 @@ void pop3_pass(struct pop3d_session *s, const struct pop3_args *a) {
   wait_for_login(s, LOGIN_PASS);
 }
 
-/* RFC 1939 §7, APOP. The secret does not cross the wire, so it needs no TLS, but for the option. */
+/* RFC 1939 §7, APOP. The secret does not cross the wire, so APOP needs no TLS unless the option
+ * requires it. */
 void pop3_apop(struct pop3d_session *s, const struct pop3_args *a) {
   struct buf stamp;
   if (!login_allowed(s)) {
@@ -179,8 +180,8 @@ static void enter(struct pop3d_session *s) {
   session_forget_user(s);
 }
 
-/* Some clients take [IN-USE] for a wrong password and send the user to the administrator, who finds
- * the cause in this log line. */
+/* Some clients take [IN-USE] for a wrong password and refer the user to the administrator, who
+ * finds the cause in this log line. */
 static void log_locked(struct pop3d_session *s) {
   struct log_line l;
   if (!proto_log(&s->proto, &l, LOG_E_LOCKED)) return;
@@ -189,7 +190,7 @@ static void log_locked(struct pop3d_session *s) {
   log_end(&l);
 }
 
-/* The client may not show its user why; the administrator finds it in this line. */
+/* The client may not show its user the reason; the administrator finds it in this line. */
 void log_damage(struct pop3d_session *s, uint32_t uid, const char *what) {
   struct log_line l;
   uint64_t times, account = crc32c(0, buf_slice(&s->account));
@@ -224,7 +225,7 @@ void open_answer(struct pop3d_session *s, struct slice payload) {
     session_abort(s, CLOSE_READ_ERROR);
   } else if (m.outcome != POP_DONE) {
     pop3d_answered(s);
-    s->granted = false; /* a grant is for one try */
+    s->granted = false; /* a grant is valid for one attempt */
     if (m.outcome == POP_IN_USE) log_locked(s);
     if (m.outcome == POP_DAMAGED)
       log_damage(s, 0, "the maildrop is damaged: its login was refused");
@@ -236,7 +237,7 @@ void open_answer(struct pop3d_session *s, struct slice payload) {
     s->login_delay = m.login_delay;
     s->expire = m.expire;
     s->took_over = m.taken;
-    s->wait = WAIT_LISTING; /* the same question: its answer has parts */
+    s->wait = WAIT_LISTING; /* the same question: its answer has several parts */
   }
 }
 

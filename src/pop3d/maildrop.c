@@ -39,7 +39,7 @@ static bool keep_uidl(struct maildrop *d, struct maildrop_message *m, struct sli
   return !d->uidls.failed;
 }
 
-/* False for a size that is none. */
+/* False for an invalid size. */
 static bool keep_size(struct maildrop *d, struct maildrop_message *m, uint64_t octets, bool same,
                       uint64_t surrogate) {
   uint64_t measured = surrogate_known(surrogate, d->way);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The snapshot of an open maildrop: what each message number stands for.
+/* The snapshot of an open maildrop: the message behind each message number.
  *
- * 16 octets a message. UIDLs that were imported from another server stand in an area of their own,
- * one length octet before each; all others are made from UIDVALIDITY and uid when they are asked
- * for. */
+ * 16 octets a message. UIDLs that were imported from another server are in an area of their own,
+ * each preceded by a length octet; all others are made from UIDVALIDITY and uid when they are
+ * needed. */
 #ifndef QASID_POP3D_MAILDROP_H
 #define QASID_POP3D_MAILDROP_H
 
@@ -12,11 +12,12 @@
 
 enum { MAILDROP_MESSAGES_MAX = 16 * 1024 * 1024 }; /* 256 MB of snapshot */
 
-/* What the client gets of a message. In UTF8 mode always the message. */
+/* What the client is sent for a message. In UTF8 mode always the message itself. */
 enum maildrop_sent {
   MAILDROP_MESSAGE,
   MAILDROP_SURROGATE, /* `octets` is its size */
-  DROP_UNKNOWN        /* the message if its headers turn out to be ASCII: `octets` is its size */
+  DROP_UNKNOWN        /* the message itself if its headers turn out to be ASCII: `octets` is its
+                       * size */
 };
 
 struct maildrop_message {
@@ -36,7 +37,7 @@ struct maildrop {
   uint32_t last;   /* the highest number that RETR sent (LAST) */
   uint32_t uidvalidity;
   uint64_t octets_left; /* of the messages not marked */
-  /* messages are sent as they are: the client said UTF8, or all get them so */
+  /* messages are sent unchanged: the client sent UTF8, or the option says so */
   bool utf8;
   enum surrogate_way way; /* else */
   struct buf uidls;
@@ -45,17 +46,17 @@ struct maildrop {
 /* Room for `count` messages. False without memory, or past MAILDROP_MESSAGES_MAX. */
 bool maildrop_open(struct maildrop *d, uint32_t count, uint32_t uidvalidity, bool utf8,
                    enum surrogate_way way);
-/* Rows as pop_listing has them (ipc/pop3d_store.h). False when they are malformed, too many, or
- * memory is missing; the snapshot is then of no use. */
+/* Adds rows in the encoding of pop_listing (ipc/pop3d_store.h). False if they are malformed or too
+ * many, or without memory; the snapshot is then unusable. */
 bool maildrop_add(struct maildrop *d, struct slice rows);
 void maildrop_close(struct maildrop *d);
 
-/* Message `number` (from 1), deleted or not; NULL when there is none. */
+/* Message `number` (from 1), deleted or not; NULL if there is none. */
 struct maildrop_message *maildrop_at(const struct maildrop *d, uint64_t number);
 void maildrop_delete(struct maildrop *d, struct maildrop_message *m);
-/* Marks what was fetched. */
+/* Marks the messages that were fetched. */
 void maildrop_delete_fetched(struct maildrop *d);
-/* Unmarks all (RSET). */
+/* Removes all marks (RSET). */
 void maildrop_restore(struct maildrop *d);
 static inline uint32_t maildrop_deleted(const struct maildrop *d) { return d->listed - d->left; }
 /* Puts the message's UIDL: 1 to 70 octets from 0x21 to 0x7E. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* pop3d: the shell of runtime/front with POP3 sessions in it. */
+/* pop3d: the shell of runtime/front with POP3 sessions. */
 #include "ipc/pop3d_store.h"
 #include "src/pop3d/files.h"
 #include "src/pop3d/session.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* DELE, RSET, NOOP. A mark is in this session's memory only; QUIT carries it out. */
+/* DELE, RSET, NOOP. A mark exists only in this session's memory; QUIT executes it. */
 #include "src/pop3d/state.h"
 
 void pop3_dele(struct pop3d_session *s, const struct pop3_args *a) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* QUIT (RFC 1939 §4, §6): the marks become deletions, all or none, and only then "+OK".
  *
- *   QUIT ──pop_delete (as many as it takes)──> pop_quit ──> pop_done: "+OK" or "-ERR", close
+ *   QUIT ──pop_delete (as many as needed)──> pop_quit ──> pop_done: "+OK" or "-ERR", close
  *
- * Store is asked even when nothing is marked: after "+OK" a client may connect again at once,
- * through another front-end, and must find the maildrop released. */
+ * Store is asked even if nothing is marked: after "+OK" a client may connect again at once, through
+ * another front-end, and must find the maildrop released. */
 #include "ipc/pop3d_store.h"
 #include "src/pop3d/state.h"
 
@@ -54,7 +54,9 @@ static bool ask_delete(struct pop3d_session *s) {
 }
 
 void delete_more(struct pop3d_session *s) {
-  if (ask_delete(s)) return; /* sent at once; then produce() comes here again */
+  if (ask_delete(s))
+    return; /* the message is sent at once; then produce() calls this function
+                              * again */
   work_done(s);
   proto_ask(&s->proto, ROLE_STORE, pop_quit_type, true);
   s->wait = WAIT_QUIT;
@@ -70,7 +72,7 @@ void quit_answer(struct pop3d_session *s, struct slice payload) {
     sign_off(s);
     return;
   }
-  /* RFC 1939 §6 has "-ERR some deleted messages not removed"; here it is none of them. */
+  /* RFC 1939 §6 has "-ERR some deleted messages not removed"; here none was removed. */
   if (m.outcome == POP_DAMAGED) {
     log_damage(s, 0, "the mailbox is damaged: deleted messages were not removed");
     pop3d_err(s, "[SYS/PERM] deleted messages not removed");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The replies, and what of them and of the commands is traced. */
+/* Replies, and the tracing of replies and commands. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -19,7 +19,7 @@ put_reply(struct pop3d_session *s, struct slice status, const char *fmt, va_list
   if (n <= 0) total--; /* the space */
   if (total > REPLY_TEXT) {
     total = REPLY_TEXT;
-    while ((text[total] & 0xc0) == 0x80) total--; /* not inside a character */
+    while ((text[total] & 0xc0) == 0x80) total--; /* do not split a character */
   }
   proto_trace(&s->proto, 'S', slice_of(text, total));
   buf_put(&s->proto.out, slice_of(text, total));

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-/* RETR and TOP: the message comes from store in pieces, one question each, and leaves stuffed. The
- * next piece is requested when most of the output has been sent, so a session holds two pieces at
- * most, however large the message and however slow the client.
+/* RETR and TOP: the message comes from store in pieces, one question each, and is sent dot-stuffed.
+ * The next piece is requested when most of the output has been sent, so a session holds at most two
+ * pieces, however large the message and however slow the client.
  *
  * Only the stuffer knows how much of the message was sent; the function that takes a piece
- * (piece_taken) does not depend on where it came from.
+ * (piece_taken) does not depend on its source.
  *
- * What was read is checked against the checksum that was made when the message was stored. A
+ * The octets read are checked against the checksum that was made when the message was stored. A
  * message that was damaged since is never sent to its end: the connection is closed before the
  * final ".".
  *
- * A client that did not say UTF8 gets the surrogate of a message whose headers are not ASCII: then
+ * A client that did not send UTF8 gets the surrogate of a message whose headers are not ASCII: then
  * each piece, a smaller one, is converted first, and the stuffer takes the result (convert.c).
- * Ordinary mail never goes that way. */
+ * Ordinary mail is not converted. */
 #include "ipc/pop3d_store.h"
 #include "lib/base/crc32c.h"
 #include "src/pop3d/state.h"
@@ -20,13 +20,13 @@
 enum { FIRST_OF_TOP = 16 * 1024 };    /* most headers and some lines */
 enum { CONVERTED_PIECE = 16 * 1024 }; /* it may grow */
 
-/* One octet more than is expected is asked for, so that a message which is longer than announced
- * shows itself without another question. */
+/* Requests one octet more than expected, so that a message longer than announced is detected
+ * without another question. */
 static void ask_piece(struct pop3d_session *s) {
   uint64_t left = s->stuffer.announced - s->stuffer.taken;
   uint32_t most = s->top && s->stuffer.taken == 0 ? FIRST_OF_TOP : IPC_CHUNK;
   if (left < most) most = (uint32_t)left + 1;
-  if (s->converted) most = CONVERTED_PIECE; /* its own size is not known */
+  if (s->converted) most = CONVERTED_PIECE; /* the size of the original is unknown */
   const struct pop_read m = {
     .uid = maildrop_at(&s->maildrop, s->reading)->uid,
     .offset = s->converted ? s->converted->made.taken : s->stuffer.taken,
@@ -64,7 +64,7 @@ void pop3_top(struct pop3d_session *s, const struct pop3_args *a) {
   read_message(s, a->number, m);
 }
 
-/* The first line waits for the first piece, so that a message which can't be read gets an -ERR. */
+/* The first line waits for the first piece, so that an unreadable message gets an -ERR. */
 static void begin(struct pop3d_session *s) {
   if (s->top)
     pop3d_ok(s, "top of message follows");
@@ -85,8 +85,8 @@ static void finish(struct pop3d_session *s) {
   if (s->reading > s->maildrop.last) s->maildrop.last = s->reading;
 }
 
-/* If nothing of the message was sent, an -ERR can be. Otherwise the connection is closed before the
- * final "." could make a part look like the whole. */
+/* If nothing of the message was sent, an -ERR is possible. Otherwise the connection is closed
+ * before the final "." could make a part look like the whole. */
 static void fail(struct pop3d_session *s, enum pop_outcome why) {
   converted_free(s);
   if (why == POP_DAMAGED)
@@ -117,7 +117,8 @@ static enum pop3_stuff stuff(struct pop3d_session *s, struct slice piece) {
   return r == POP3_STUFF_MORE && whole ? stuff_end(s) : r;
 }
 
-/* What was taken goes on as far as it can: into `out`, or until more of the message is there. */
+/* Processes what was received as far as possible: into `out`, or until more of the message is
+ * needed. */
 static void go_on(struct pop3d_session *s, struct slice piece) {
   size_t before = buf_len(&s->proto.out);
   bool first = !s->begun;

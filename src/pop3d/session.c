@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The driver: passes octets, answers and ticks to the verb, the answer's handler or the work that
- * they are for. The meaning of POP3's commands is in the other files. */
+/* The driver: passes octets, answers and ticks to the verb, the answer's handler or the work in
+ * progress. The meaning of POP3's commands is in the other files. */
 #include "src/pop3d/session.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static struct pop3d_session *session_of(struct proto *p) { return (struct pop3d_
 
 void pop3d_facts_take(struct pop3d_facts *f, unsigned role, uint16_t type, struct slice payload) {
   struct auth_offers offers;
-  /* they changed, or nothing would report a change */
+  /* the rules may have changed unnoticed meanwhile */
   if (role == ROLE_STORE)
     f->rules_known = false;
   else if (type == auth_offers_type && auth_offers_get(payload, &offers))
@@ -110,7 +110,7 @@ static void set_deadline(struct pop3d_session *s) {
                                    : s->login_deadline_ms;
 }
 
-/* Buffers keep their failure until here, where it ends the session. */
+/* A failed buffer is detected here, where it ends the session. */
 static void finish_call(struct pop3d_session *s) {
   struct proto *p = &s->proto;
   s->active_ms = p->now_ms;
@@ -123,11 +123,12 @@ static void finish_call(struct pop3d_session *s) {
 
 /* --- input --- */
 
-/* Whatever name and password `account add` takes, USER and PASS take. */
+/* USER and PASS accept every name and password that `account add` accepts. */
 _Static_assert((int)POP3_NAME_MAX == (int)AUTH_NAME_MAX, "a login line holds every name");
 _Static_assert((int)POP3_PASSWORD_MAX >= (int)PASSWORD_MAX, "and every password");
 
-/* A client that begins with one of these talks to the wrong port, or was made to (ALPACA). */
+/* A client that begins with one of these is connected to the wrong port, possibly tricked into it
+ * (ALPACA). */
 static bool is_foreign(struct slice line) {
   static const char *const openings[] = { "GET ",    "POST ",    "PUT ",   "HEAD ",  "OPTIONS ",
                                           "DELETE ", "CONNECT ", "PRI * ", "PROXY ", "SSH-",
@@ -169,7 +170,7 @@ static void session_dispatch(struct pop3d_session *s, struct slice line) {
   }
 }
 
-/* Each costs a line of the trace and mostly a question, and the client has not authenticated. */
+/* Each costs a line of the trace and usually a question, and the client has not authenticated. */
 static bool too_many_commands(struct pop3d_session *s) {
   bool early = s->state == ST_AUTHORIZATION || s->state == ST_SASL;
   if (!early || ++s->early <= s->service->conf->pop3_login_commands) return false;
@@ -203,7 +204,7 @@ static void take_line(struct pop3d_session *s, enum pop3_line kind, struct slice
   }
 }
 
-/* A TLS handshake in the clear has no line end to wait for. */
+/* A TLS handshake in the clear need not contain a line end to wait for. */
 static bool is_tls_hello(const struct pop3d_session *s, struct slice in) {
   return s->state == ST_AUTHORIZATION && !s->framer.skipping && !s->framer.bare &&
          slice_at(in, 0) == 0x16;
@@ -279,7 +280,7 @@ static void session_answer(struct proto *p, uint16_t type, struct slice payload)
   if (a < end)
     a->fn(s, payload);
   else
-    no_answer(s); /* also when the answer is none to this question */
+    no_answer(s); /* also if the answer does not fit this question */
   finish_call(s);
 }
 
@@ -333,7 +334,7 @@ static void session_tick(struct proto *p) {
 }
 
 /* If the server ends the session, it sends the reason to a client that can still receive it. The
- * result of a QUIT that is under way is unknown, so nothing is sent. */
+ * result of a QUIT in progress is unknown, so nothing is sent. */
 static void last_words(struct pop3d_session *s, enum close_reason why) {
   bool ours = why == CLOSE_STOPPING || why == CLOSE_CONNECTION_LIMIT || why == CLOSE_NO_DESCRIPTORS;
   if (!ours || s->proto.want != PROTO_READ || s->wait == WAIT_QUIT || inside_response(s)) return;
@@ -355,7 +356,7 @@ static bool is_idle(const struct pop3d_session *s) {
          p->want == PROTO_READ && !p->ask.type && !p->more && !s->begun && !buf_len(&p->out);
 }
 
-/* Another login wants this maildrop. A session at its QUIT releases it by itself. */
+/* Another login wants this maildrop. A session executing QUIT releases it anyway. */
 static bool session_yield(struct proto *p) {
   struct pop3d_session *s = session_of(p);
   if (s->state == ST_UPDATE || p->want == PROTO_CLOSE) return true;
@@ -378,9 +379,9 @@ static void session_role_lost(struct proto *p, unsigned role) {
   if (s->state == ST_TRANSACTION || s->state == ST_UPDATE) session_abort(s, CLOSE_PROCESS_LOST);
 }
 
-/* Marks that no QUIT carried out: that mail will be there again. The result of a QUIT whose answer
- * did not arrive is unknown: "marked" is then above "deleted", and no mark is logged as forgotten.
- */
+/* Marks that no QUIT executed: that mail will be there again. The result of a QUIT whose answer did
+ * not arrive is unknown: "marked" is then greater than "deleted", and no mark is logged as
+ * forgotten. */
 static uint64_t marks_forgotten(const struct pop3d_session *s) {
   return s->wait == WAIT_QUIT || s->quit_unanswered ? 0
                                                     : maildrop_deleted(&s->maildrop) - s->deleted;

@@ -6,15 +6,14 @@
  *        v
  *   TRANSACTION ──QUIT──> UPDATE: deletions are made, all or none, then +OK
  *
- * Invariants:
- *  1. A message's number, size and UIDL are those of the moment the maildrop was opened, until the
+ * Invariants: 1. A message's number, size and UIDL stay as they were when the maildrop was opened,
+ * until the
  *     end.
- *  2. Only QUIT deletes; "+OK" to it is sent only after store has answered that it is durable.
- *  3. A multi-line response has its final "." only when every octet that was announced went before
- *     it.
- *  4. STLS discards everything received before it, except what was spent of the limits.
- *  5. Which accounts exist cannot be learned: USER always gets +OK, and each failed login reads the
- *     same. */
+ *  2. Only QUIT deletes; "+OK" to it is sent only after store has answered that it is durable. 3. A
+ *     multi-line response has its final "." only if every announced octet was sent before it. 4.
+ *     STLS discards everything received before it, except the counts against limits. 5. A client
+ *     cannot find out which accounts exist: USER always gets +OK, and all failed logins get
+ *     the same reply. */
 #ifndef QASID_POP3D_SESSION_H
 #define QASID_POP3D_SESSION_H
 
@@ -23,10 +22,11 @@
 #include "lib/base/seldom.h"
 #include "runtime/proto/proto.h"
 
-/* What other processes reported of no session in particular: one for all sessions of a process. */
+/* Facts that other processes reported independently of any session: one struct for all sessions of
+ * a process. */
 struct pop3d_facts {
-  bool apop;        /* auth: some account could log in by APOP */
-  bool rules_known; /* store: the rules are these, until it reports that they changed */
+  bool apop;        /* from auth: at least one account could log in by APOP */
+  bool rules_known; /* from store: these rules are valid until it reports a change */
   struct pop_rules_are rules;
   struct seldom damages; /* the times of the last log lines, by account */
 };
@@ -37,7 +37,7 @@ void pop3d_facts_take(struct pop3d_facts *f, unsigned role, uint16_t type, struc
 struct pop3d_service {
   const struct conf *conf;
   const char *name; /* "pop3" or "pop3s" */
-  /* conf->hostname, or "localhost" when that is empty; main may set another */
+  /* conf->hostname, or "localhost" if that is empty; main may set another */
   const char *hostname;
   bool has_cert; /* a certificate is loaded: STLS can be offered */
   struct pop3d_facts *facts;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The session's memory, and what its files use of each other. Only src/pop3d includes this. */
+/* The session's memory, and the functions shared by its files. Only src/pop3d includes this. */
 #ifndef QASID_POP3D_STATE_H
 #define QASID_POP3D_STATE_H
 
@@ -21,7 +21,7 @@ enum pop3d_state {
   ST_UPDATE = 8 /* QUIT was received; nothing is read any more */
 };
 
-/* What the pending question's answer is for. */
+/* The purpose of the pending question. */
 enum pop3d_wait {
   WAIT_NOTHING,
   WAIT_LOGIN,
@@ -33,17 +33,17 @@ enum pop3d_wait {
   WAITS
 };
 
-/* What produce() goes on with. */
+/* The work that produce() continues. */
 enum pop3d_work { WORK_NOTHING, WORK_LIST, WORK_UIDL, WORK_READ, WORK_DELETE, WORKS };
 
-/* How the login was asked for: it decides the wording of "+OK". */
+/* The kind of login, which decides the wording of "+OK". */
 enum pop3d_login { LOGIN_PASS, LOGIN_APOP, LOGIN_AUTH };
 
-/* A message that is converted on its way out: its converted octets wait here for the stuffer. */
+/* A message that is converted while it is sent: the converted octets waiting for the stuffer. */
 struct converted {
   struct surrogate made;
   struct buf text;
-  bool unknown; /* whether it must be converted was unknown: if it must, it is refused */
+  bool unknown; /* not measured: if it needs conversion, it is refused */
   bool ended;   /* all of the message was read */
 };
 
@@ -64,15 +64,15 @@ struct pop3d_session {
   enum pop3d_work work;
   bool apop;            /* the greeting had a timestamp */
   bool auth_lost;       /* auth was restarted inside AUTH */
-  bool store_lost;      /* store was restarted while auth was asked: a grant is gone with it */
+  bool store_lost;      /* store was restarted while auth was asked: a grant is lost with it */
   uint8_t language;     /* of replies; an index of languages */
-  bool utf8;            /* the client sent UTF8: messages are sent as they are */
+  bool utf8;            /* the client sent UTF8: messages are sent unchanged */
   bool granted;         /* store may hold a grant or a lock of this session */
   bool took_over;       /* from an idle session */
-  bool quit_unanswered; /* store was lost while it was at the QUIT */
+  bool quit_unanswered; /* store was lost while it executed the QUIT */
 
   /* identity */
-  struct buf user;    /* the name that the client gave */
+  struct buf user;    /* the name given by the client */
   struct buf account; /* the canonical name, once auth has accepted the login */
   enum pop3d_login login;
 
@@ -80,26 +80,26 @@ struct pop3d_session {
   uint32_t login_delay; /* POP_NO_DELAY: not to be announced */
   uint32_t expire;      /* days, POP_NEVER */
   struct maildrop maildrop;
-  uint32_t next;      /* LIST, UIDL, QUIT: the number to go on with */
-  uint32_t reading;   /* RETR, TOP: the number */
-  uint32_t read_most; /* the most octets that were asked for */
+  uint32_t next;      /* LIST, UIDL, QUIT: the number to continue with */
+  uint32_t reading;   /* RETR, TOP: the message number */
+  uint32_t read_most; /* the most octets requested so far */
   struct pop3_stuffer stuffer;
-  struct converted *converted; /* NULL: the message is sent as it is */
+  struct converted *converted; /* NULL: the message is sent unchanged */
   uint32_t sum;                /* of what was read of it so far */
-  uint32_t sum_kept;           /* of all of it, when it was stored */
+  uint32_t sum_kept;           /* of all of it, from when it was stored */
   bool summed;                 /* that is known */
   bool top;
-  bool begun; /* the response's first line is out */
+  bool begun; /* the response's first line was sent */
 
-  /* what was spent, and counted */
+  /* counts against the limits, and statistics */
   uint64_t login_deadline_ms;
-  uint64_t active_ms;               /* when the client last sent something, or was sent something */
+  uint64_t active_ms;               /* when the client last sent or was sent something */
   uint32_t errors, failures, early; /* early: commands before the login */
   uint32_t retrieved, deleted;
   uint64_t octets;
 };
 
-/* The row of a verb: the whole rule. */
+/* The row of a verb: everything that applies to it. */
 struct pop3d_verb {
   const char *name;
   enum pop3_arg arg;
@@ -113,7 +113,7 @@ struct pop3d_verb {
 enum {
   V_PASSWORD = 1,    /* carries a password in the clear: needs TLS, or the option plaintext_auth */
   V_SECRET = 2,      /* its argument is not for a trace */
-  V_KEEPS_USER = 4,  /* the name that USER gave is still there; any other command loses it */
+  V_KEEPS_USER = 4,  /* keeps the name given by USER; any other command discards it */
   V_STLS = 8,        /* announced only where it can be used */
   V_MECHANISMS = 16, /* announced with the mechanisms that can be used now */
   V_LAST = 32        /* exists only with the option pop3_last */
@@ -125,19 +125,18 @@ const struct pop3d_verb *verb_at(size_t i); /* NULL behind the last */
 
 /* Discards the client's identity. */
 void session_forget_user(struct pop3d_session *s);
-/* Moves on, and traces it. */
+/* Changes the state, and traces it. */
 void session_to(struct pop3d_session *s, enum pop3d_state state);
-/* The question is answered: none is open. */
+/* The question was answered: none is open. */
 void pop3d_answered(struct pop3d_session *s);
 /* Notifies auth or store, if it holds something for this session, that it ends without QUIT. */
 void pop3d_release(struct pop3d_session *s);
-/* A process failed: reports it, unless that would stand inside a multi-line response, and
- * closes. */
+/* A process failed: reports it, unless that would be inside a multi-line response, and closes. */
 void session_abort(struct pop3d_session *s, enum close_reason reason);
 bool plaintext_allowed(const struct pop3d_session *s);
-/* Is a login possible here at all? (The option require_tls_login; auth.c.) */
+/* True if a login is possible here at all. (The option require_tls_login; auth.c.) */
 bool login_allowed(const struct pop3d_session *s);
-/* produce() goes on with `work`. */
+/* Makes produce() continue with `work`. */
 void work_on(struct pop3d_session *s, enum pop3d_work work);
 void work_done(struct pop3d_session *s);
 
@@ -152,12 +151,12 @@ void end_of_lines(struct pop3d_session *s);
 /* A remark in the trace: "(120 octets of message)". */
 void pop3d_remark(struct pop3d_session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Writes a command to the trace without what is secret in it. */
+/* Writes a command to the trace without its secrets. */
 void trace_command(struct pop3d_session *s, const struct pop3d_verb *v, struct slice line);
 /* "message" or "messages", "octet" or "octets", in the session's language. */
 const char *pop3d_plural(const struct pop3d_session *s, uint64_t n);
 const char *octets_word(const struct pop3d_session *s, uint64_t n);
-/* The message that a command names, or NULL after an -ERR. */
+/* The message named by a command, or NULL after an -ERR. */
 struct maildrop_message *named_message(struct pop3d_session *s, uint64_t number);
 
 /* login.c */
@@ -189,7 +188,8 @@ void put_mechanisms(const struct pop3d_session *s, struct buf *out, const char *
 void pop3_lang(struct pop3d_session *s, const struct pop3_args *a);
 void pop3_capa(struct pop3d_session *s, const struct pop3_args *a);
 void rules_answer(struct pop3d_session *s, struct slice payload);
-void capa_no_store(struct pop3d_session *s); /* store is gone: CAPA without what only store knows */
+void capa_no_store(struct pop3d_session *s); /* store is lost: replies to CAPA without store's
+                                              * values */
 void pop3_stls(struct pop3d_session *s, const struct pop3_args *a);
 void pop3_utf8(struct pop3d_session *s, const struct pop3_args *a);
 
@@ -212,23 +212,23 @@ void read_more(struct pop3d_session *s);
 
 /* convert.c */
 enum converted_taken {
-  CONVERTED_SOME, /* there is something to send, or the end */
-  CONVERTED_NONE, /* nothing to send before more of the message is there */
-  /* a message of unknown measure must be converted: its size is not what was announced */
+  CONVERTED_SOME, /* there are octets to send, or the end */
+  CONVERTED_NONE, /* nothing to send before more of the message is read */
+  /* a message that was not measured needs conversion: the announced size is wrong */
   CONVERTED_REFUSED,
   CONVERTED_FAILED /* no memory */
 };
-/* The message that is about to be read must be converted. False without memory. */
+/* The message about to be read needs conversion. False without memory. */
 bool converted_open(struct pop3d_session *s, const struct maildrop_message *m);
-/* The next octets of it; none at its end. */
+/* Adds its next octets; none at its end. */
 enum converted_taken converted_take(struct pop3d_session *s, struct slice piece);
-/* Gives the stuffer some of what waits; the end after the last. */
+/* Gives the stuffer some of the waiting octets; the end after the last. */
 enum pop3_stuff converted_stuff(struct pop3d_session *s);
-/* Whether there is something for the stuffer. */
+/* True if octets wait for the stuffer. */
 bool converted_waits(const struct pop3d_session *s);
-/* Frees what it held. */
+/* Frees its memory. */
 void converted_free(struct pop3d_session *s);
-/* All of the message was read: whether it is what was stored, as far as that is known. */
+/* After the whole message was read: true if it is what was stored, as far as that is known. */
 bool read_is_right(const struct pop3d_session *s);
 void chunk_answer(struct pop3d_session *s, struct slice payload);
 void chunk_take(struct pop3d_session *s, const struct pop_chunk *m);

@@ -2,8 +2,8 @@
 /* POP3, verb by verb. Dispatch, CAPA and the test of every verb in every state come from these
  * rows.
  *
- * Dispatch checks, in this order: the verb exists, the state allows it, its precondition holds, its
- * arguments follow their rule; a handler holds only what the verb means. */
+ * Dispatch checks, in this order: the verb exists, the state allows it, its precondition is true,
+ * its arguments are valid; a handler only implements the meaning of the verb. */
 #include "src/pop3d/state.h"
 
 enum { ST_BOTH = ST_AUTHORIZATION | ST_TRANSACTION };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* AUTH: RFC 4954. The session carries octets between the client and auth, in and out of base64, and
- * receives the result. Nothing of them is kept or traced here.
+/* AUTH: RFC 4954. The session relays octets between the client and auth, decoding and encoding
+ * base64, and receives the result. It neither keeps nor traces them.
  *
  *   AUTH ──auth_start──▶ ST_SASL ──▶ challenge ──line──auth_step──▶ challenge … ──▶ ok | fail
  *
@@ -30,7 +30,8 @@ sasl_set smtpd_mechanisms(const struct smtpd_session *s) {
                                                        : sasl_announced(s->service->mechanisms, ch);
 }
 
-/* Not by this mechanism (NULL: unknown). RFC 4954 §4: 538 means that TLS would help. */
+/* The reply for a mechanism that cannot be used (NULL: unknown). RFC 4954 §4: 538 means that TLS
+ * would help. */
 static enum smtp_outcome not_taken(struct smtpd_session *s, const struct sasl_mechanism *mech) {
   bool hides = mech && sasl_usable(mech, channel(s)) && !s->service->require_tls_login;
   bool helps = mech && !s->secure && !hides;
@@ -87,7 +88,7 @@ static void failed(struct smtpd_session *s, enum smtp_outcome why) {
   smtpd_end(s, SMTP_MANY_LOGINS, CLOSE_AUTH_FAILURES);
 }
 
-/* The exchange is over, by whatever answer that is not another challenge. */
+/* The exchange is over: any answer other than a challenge. */
 static void auth_answer(struct smtpd_session *s, uint16_t type, struct slice payload) {
   struct auth_ok ok;
   struct auth_fail fail = { .why = AUTH_TROUBLE };
@@ -107,7 +108,7 @@ static void auth_answer(struct smtpd_session *s, uint16_t type, struct slice pay
 
 /* --- questions --- */
 
-/* Into `out` out of base64; false: it was not. `out` is a secret. */
+/* Decodes base64 into `out`; false: invalid. `out` is a secret. */
 static bool decode(struct buf *out, struct slice text) {
   buf_init(out, AUTH_SASL_MAX);
   return base64_decode(out, text);

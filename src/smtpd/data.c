@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* DATA: RFC 5321 §4.1.1.4. From the command to the message's durable end.
+/* DATA: RFC 5321 §4.1.1.4. From the command until the message is durable.
  *
- * The message gathers in tx->body; a full chunk goes to store (smtp_spool), the rest with the
- * commit, and with it what goes in front: our Received: field. A reason against the message is
- * noted in tx->verdict when it is found and replied at the end: until then the octets are a
+ * The message is collected in tx->body; a full chunk goes to store (smtp_spool), the rest with the
+ * commit, together with the field to be prepended: our Received:. A reason to refuse the message is
+ * recorded in tx->verdict when it is found and replied at the end: until then the octets are a
  * message, not commands. The rest of a refused message is read, up to a bound, and discarded. */
 #include "src/smtpd/private.h"
 
 #include <stdlib.h>
 
-/* All smtpd processes give a message the same name, whichever of them it comes to. */
+/* The fingerprint of a message must be the same in all smtpd processes. */
 static const uint8_t no_key[SIPHASH_KEY];
 
 static void drain(struct smtpd_session *s);
@@ -35,7 +35,7 @@ enum smtp_outcome smtpd_data(struct smtpd_session *s, struct slice argument) {
   return SMTP_GO_DATA;
 }
 
-/* The message will not be kept: discards what was held of it. */
+/* The message will not be kept: discards what is held of it. */
 static void refuse(struct smtpd_session *s, enum smtp_outcome why) {
   struct transaction *transaction = s->transaction;
   if (transaction->verdict == SMTP_OK) transaction->verdict = why;
@@ -46,7 +46,7 @@ static void refuse(struct smtpd_session *s, enum smtp_outcome why) {
   smtpd_notify(s, ROLE_STORE, smtp_discard_type);
 }
 
-/* The reason against the message as far as it has come; SMTP_OK: none. */
+/* The reason to refuse the message as far as it has been received; SMTP_OK: none. */
 static enum smtp_outcome judge(const struct smtpd_session *s) {
   const struct transaction *transaction = s->transaction;
   if (transaction->data.clean.octets > s->service->message_size_limit) return SMTP_TOO_BIG;
@@ -56,7 +56,7 @@ static enum smtp_outcome judge(const struct smtpd_session *s) {
   return transaction->body.failed ? SMTP_TROUBLE : SMTP_OK;
 }
 
-/* A refused message may go on for as long again as a good one. */
+/* A refused message may take as many octets again as an accepted one. */
 static bool beyond_excess(const struct smtpd_session *s) {
   uint64_t limit = s->service->message_size_limit;
   uint64_t excess = limit > SMTPD_EXCESS_MIN ? limit : SMTPD_EXCESS_MIN;
@@ -67,14 +67,16 @@ static bool beyond_excess(const struct smtpd_session *s) {
 /* --- questions --- */
 
 static void waited(struct smtpd_session *s) {
-  s->transaction->began_ms += s->proto.now_ms - s->asked_ms; /* not the client's time */
+  s->transaction->began_ms += s->proto.now_ms - s->asked_ms; /* time spent waiting for store is not
+                                                              * counted against the client */
   s->transaction->last_ms = s->proto.now_ms;
 }
 
 static void spool_answer(struct smtpd_session *s, uint16_t type, struct slice payload);
 
-/* Takes a chunk off the body as the payload of smtp_spool or smtp_more, which is its octets;
- * returns how many. Mostly it is all there is and goes as it is, and as much will come again. */
+/* Takes a chunk off the body as the payload of smtp_spool or smtp_more; returns its octets. Usually
+ * it is the whole body, which is moved without a copy, and a buffer of the same size will be needed
+ * again. */
 static size_t move_chunk(struct buf *body, struct buf *to) {
   size_t n = buf_len(body);
   if (n > IPC_CHUNK) {
@@ -87,8 +89,8 @@ static size_t move_chunk(struct buf *body, struct buf *to) {
   return n;
 }
 
-/* One chunk; what follows it stays. After the end mark a chunk without an answer would leave
- * nothing to continue the message. */
+/* Sends one chunk; the rest stays. After the end mark it must be one with an answer, or nothing
+ * would continue the message. */
 static void spool(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   bool asks = !transaction->ahead || transaction->ended;
@@ -115,13 +117,13 @@ static void spool_answer(struct smtpd_session *s, uint16_t type, struct slice pa
   drain(s);
 }
 
-/* What store had is gone with it: a commit would keep the rest alone. (The drop that this sends
- * finds nothing in a new store.) */
+/* store was lost, and the spooled octets with it: a commit would keep only the rest. (The discard
+ * sent by this has no effect on a new store.) */
 void smtpd_body_lost(struct smtpd_session *s) {
   if (s->transaction && s->transaction->spooled) refuse(s, SMTP_TROUBLE);
 }
 
-/* The transaction is over and the message not accepted. */
+/* The transaction is over and the message was not accepted. */
 static void not_kept(struct smtpd_session *s, enum smtp_outcome why) {
   smtpd_log_transaction(s, why, SLICE_NONE);
   smtpd_reset(s);
@@ -137,7 +139,7 @@ static void not_yours(struct smtpd_session *s, enum smtp_outcome why, struct sli
 
 static void commit_answer(struct smtpd_session *s, uint16_t type, struct slice payload);
 
-/* The name by which store knows the message when it comes again. False: by none. */
+/* The fingerprint by which store recognises a message that is sent again. False: it has none. */
 static bool put_print(struct smtpd_session *s, uint8_t to[SIPHASH_SIZE]) {
   struct siphash *print = &s->transaction->print;
   if (!s->has_drop) {
@@ -187,18 +189,18 @@ static void commit(struct smtpd_session *s) {
   };
   bool fine = !id.failed && !head.failed;
   if (fine) smtp_commit_put(smtpd_ask(s, ROLE_STORE, smtp_commit_type, commit_answer), &q);
-  s->has_drop = false; /* an identity is one message's */
+  s->has_drop = false; /* the identity is for one message only */
   buf_free(&id), buf_free(&head);
   buf_free(&transaction->body);
-  /* store forgets it with its answer, whatever that is */
+  /* store forgets the session's part with its answer, whatever that is */
   if (fine && smtpd_asked(s))
     transaction->spooled = false;
   else
     not_kept(s, SMTP_TROUBLE);
 }
 
-/* Accepted: 250 is sent here and nowhere else, and only because store answers that it is
- * durable. */
+/* Accepted: 250 is sent here and nowhere else, and only because store has answered that the message
+ * is durable. */
 static void accepted(struct smtpd_session *s, struct slice verdicts) {
   struct buf text;
   buf_init(&text, 128);
@@ -210,7 +212,7 @@ static void accepted(struct smtpd_session *s, struct slice verdicts) {
   mail_changes_add(&s->changed, &s->transaction->data.clean.changed);
   s->kept_ms = s->proto.now_ms;
   s->junk = 0;
-  /* A client that brings mail may have a refusal now and then. */
+  /* Each accepted message makes up for half of the refusals so far. */
   s->errors_made_up += (s->errors - s->errors_made_up + 1) / 2;
   s->unknown_made_up += (s->unknown - s->unknown_made_up + 1) / 2;
   smtpd_reset(s);
@@ -234,8 +236,8 @@ static void commit_answer(struct smtpd_session *s, uint16_t type, struct slice p
 
 /* --- octets --- */
 
-/* The end mark was there. The reply does not depend on how the octets were divided into pieces; a
- * permanent reason comes before a temporary one. */
+/* The end mark was received. The reply does not depend on how the octets were divided into pieces;
+ * a permanent reason takes precedence over a temporary one. */
 static void finish(struct smtpd_session *s) {
   enum smtp_outcome verdict = s->transaction->verdict;
   if (verdict != SMTP_OK && judge(s) != SMTP_OK) verdict = judge(s);
@@ -258,13 +260,14 @@ static void finish(struct smtpd_session *s) {
     not_kept(s, verdict);
 }
 
-/* The client's own octets: what a fingerprint is made of. */
+/* Examines the client's own octets, which the fingerprint covers. */
 static void look_at_clients(struct transaction *transaction, struct slice new) {
   message_id_take(&transaction->message_id, new);
   siphash_put(&transaction->print, new);
 }
 
-/* What is new in the body. A login's message waits until its header is whole and mended. */
+/* Examines what is new in the body. A login's message waits until its header is complete and
+ * repaired. */
 static enum smtp_outcome look_at_body(struct smtpd_session *s, bool end) {
   struct transaction *transaction = s->transaction;
   bool held = transaction->held;
@@ -290,7 +293,7 @@ static enum smtp_outcome look_at_body(struct smtpd_session *s, bool end) {
   return SMTP_OK;
 }
 
-/* What is more than one chunk goes to store before the end does. */
+/* Everything beyond one chunk goes to store before the end does. */
 static void drain(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   if (transaction->verdict == SMTP_OK && !transaction->held &&

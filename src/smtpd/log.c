@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The log lines about mail: one for each recipient, one for each message, one for each other
- * refusal, so that who, to whom and why can be read from any of them alone. */
+ * refusal; each states by itself who sent what to whom and the outcome. */
 #include "src/smtpd/private.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@ static void put_sender(struct log_line *l, const struct transaction *transaction
   log_str(l, LOG_F_FROM, sender.n ? sender : SLICE("<>"));
 }
 
-/* `why` is NULL, or why it was abandoned. */
+/* `why`: why it was abandoned, or NULL. */
 static void put_end(struct log_line *l, enum smtp_outcome o, const char *why) {
   log_cstr(l, LOG_F_VERDICT, why ? "abandoned" : verdict_of(o));
   if (why)
@@ -74,13 +74,14 @@ static void log_message(struct smtpd_session *s, enum smtp_outcome o, const char
   log_end(&l);
 }
 
-/* A recipient's own outcome; who has the message has it, also where another's is replied. */
+/* A recipient's own outcome; a recipient that got the message is logged so even if the reply is for
+ * another's failure. */
 static enum smtp_outcome outcome_of(uint8_t verdict) {
   return verdict == RCPT_OURS || verdict == RCPT_LEAVES ? SMTP_OK : smtp_of_verdict(verdict);
 }
 
-/* All recipients that were accepted, and (`why`) those that the client asked about but did not wait
- * for. */
+/* All recipients that were accepted, and with `why` those whose RCPT was still unanswered when the
+ * client left. */
 static void log_transaction(struct smtpd_session *s, enum smtp_outcome o, struct slice verdicts,
                             const char *why) {
   struct transaction *transaction = s->transaction;

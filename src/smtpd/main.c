@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* smtpd: the shell of runtime/front with SMTP sessions in it. */
+/* smtpd: the shell of runtime/front with SMTP sessions. */
 #include "runtime/front/front.h"
 #include "mail/smtp/reply.h"
 #include "src/smtpd/session.h"
@@ -18,7 +18,7 @@ static void service_free(void **service) {
   *service = NULL;
 }
 
-/* RFC 5321 §4.2: the words behind 421 begin with the server's name. */
+/* RFC 5321 §4.2: the text of 421 begins with the server's name. */
 static void busy(const void *service, struct buf *out) {
   const struct smtpd_service *shared = service;
   smtp_reply_put(out, SMTP_CROWDED, slice_str(shared->hostname));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* RCPT: RFC 5321 §4.1.1.3. RCPTs that come together (RFC 2920) are one question to store: each
- * line's outcome waits in the group, in order, until the first other command, the end of what has
- * come, or a full group ends it. */
+/* RCPT: RFC 5321 §4.1.1.3. Pipelined RCPTs (RFC 2920) are one question to store: the outcome of
+ * each line waits in the group, in order, until the first other command, the end of the received
+ * octets, or a full group closes it. */
 #include "src/smtpd/private.h"
 
 #include "mail/xtext.h"
@@ -10,21 +10,20 @@ enum { GROUP_ASKED = 0xff };
 _Static_assert((int)SMTP_OUTCOMES < (int)GROUP_ASKED, "an outcome fits an octet of the group");
 
 /* Beyond the limit: 452, so that the client sends the rest in another transaction (§4.5.3.1.10).
- * Most clients name all of their recipients before they look at an answer, and the accepted ones
- * should get the message: only a client that never stops is in error. */
+ * Most clients send all of their recipients before they read a reply, and the accepted ones should
+ * get the message: only a client that never stops is in error. */
 static enum smtp_outcome too_many(struct smtpd_session *s) {
   if (++s->transaction->overshoot > SMTPD_OVERSHOOT_MAX) s->errors++;
   return SMTP_RCPT_MANY;
 }
 
-/* Octets that the recipients and their parameters may still have together: all of it goes into one
- * commit. */
+/* Octets left for all further recipients and their parameters: all of them must fit one commit. */
 static size_t room_left(const struct transaction *transaction) {
   return ENVELOPE_RCPTS_MAX - buf_len(&transaction->rcpts) - buf_len(&transaction->asked);
 }
 
-/* From here on an address beyond ASCII has its 7-bit form (RFC 6533 §3): the next server may lack
- * SMTPUTF8. Some of its characters may have that form already. */
+/* From here on a non-ASCII address has its 7-bit form (RFC 6533 §3), because the next server may
+ * lack SMTPUTF8. Some of its characters may be in that form already. */
 static void put_orcpt(struct buf *out, struct slice orcpt) {
   ptrdiff_t at = slice_has_high(orcpt) ? slice_find(orcpt, ';') : -1;
   struct slice address = slice_from(orcpt, (size_t)(at + 1));
@@ -69,18 +68,18 @@ enum smtp_outcome smtpd_rcpt(struct smtpd_session *s, struct slice argument) {
   if (o == SMTP_OK) o = ask_for(s, &r);
   if (o != SMTP_OK) smtpd_log_recipient(s, argument, o);
   buf_put_u8(&s->transaction->group, o == SMTP_OK ? GROUP_ASKED : (uint8_t)o);
-  /* no memory for an octet: the shell ends it */
+  /* out of memory: the shell ends the session */
   if (s->transaction->group.failed) s->proto.out.failed = true;
   return SMTPD_REPLIED;
 }
 
-/* One recipient of the question with its verdict. */
+/* The outcome for one recipient, from its verdict. */
 static enum smtp_outcome settle(struct smtpd_session *s, const struct envelope_rcpt *r,
                                 uint8_t verdict) {
   struct transaction *transaction = s->transaction;
   enum smtp_outcome o = smtp_of_verdict(verdict);
-  /* A session that has logged in may send anywhere: a store that does not know of it was restarted
-   * meanwhile. */
+  /* A session that has logged in may send anywhere: if store does not know of the login, it was
+   * restarted meanwhile. */
   if (o == SMTP_RCPT_ELSEWHERE && s->logged_in && s->service->sends) o = SMTP_RCPT_TROUBLE;
   if (o == SMTP_RCPT_OK) envelope_rcpt_put(&transaction->rcpts, r);
   if (transaction->rcpts.failed) o = SMTP_RCPT_TROUBLE;
@@ -97,7 +96,7 @@ static enum smtp_outcome settle(struct smtpd_session *s, const struct envelope_r
 /* Replies to each line of the group, in order. `verdicts` has one octet for each address asked. */
 static void answer_group(struct smtpd_session *s, struct slice verdicts, struct slice yours) {
   struct transaction *transaction = s->transaction;
-  /* replies go out from here on, not into the group */
+  /* from here on replies are sent, and not put into the group */
   struct buf group = transaction->group, asked = transaction->asked;
   struct slice outcomes = buf_slice(&group), records = buf_slice(&asked);
   struct envelope_rcpt r;
@@ -135,7 +134,7 @@ void smtpd_rcpt_group_end(struct smtpd_session *s) {
   if (!smtpd_asked(s)) answer_group(s, SLICE_NONE, SLICE_NONE);
 }
 
-/* A store that is lost, or answers nonsense, has looked up nothing: 451 for each. */
+/* If store is lost, or its answer is malformed, nothing was looked up: 451 for each. */
 static void rcpt_answer(struct smtpd_session *s, uint16_t type, struct slice payload) {
   struct smtp_verdicts a = { .verdicts = SLICE_NONE, .yours = SLICE_NONE };
   if (type != smtp_verdicts_type || !smtp_verdicts_get(payload, &a) ||

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* The trace field that this server puts in front of a message: RFC 5321 §4.4, RFC 3848.
+/* The trace field that this server prepends to a message: RFC 5321 §4.4, RFC 3848.
  *
  *   Received: from client.example ([192.0.2.1])
  *   	by mx.example.org (Qasid) with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384)
  *   	id 66a1b2-3-1-1 for <alice@example.org>;
  *   	Thu, 01 Jan 1970 00:00:00 +0000
  *
- * "for" is there only when there is one recipient, so that no recipient learns of another (§7.2),
- * and it is ASCII: else a message that is forwarded to an ASCII address would need SMTPUTF8 for
- * this field. The login's name is never there. The client's own name is copied only as far as the
- * grammar allows it (attack IN-1). */
+ * "for" is there only if there is one recipient, so that no recipient learns of another (§7.2), and
+ * if it is ASCII: otherwise a message forwarded to an ASCII address would need SMTPUTF8 just for
+ * this field. The login's name is never included. The client's own name is copied only as far as
+ * the grammar allows it (attack IN-1). */
 #include "src/smtpd/private.h"
 
 #include "mail/date.h"
@@ -20,7 +20,7 @@ void smtpd_put_id(const struct smtpd_session *s, struct buf *out) {
   buf_put_dec(out, s->messages + 1);
 }
 
-/* A comment may not hold every octet (RFC 5322 §3.2.2): an octet that could end it, or is not
+/* Not every octet is allowed in a comment (RFC 5322 §3.2.2): an octet that could end it, or is not
  * plain, becomes "?". */
 static void put_in_comment(struct buf *out, struct slice s) {
   for (size_t i = 0; i < s.n; i++) {
@@ -29,8 +29,8 @@ static void put_in_comment(struct buf *out, struct slice s) {
   }
 }
 
-/* From-domain: the name if it is one, else the address. TCP-info has no room for what else the
- * client sent: that is a comment of its own behind it. */
+/* From-domain: the name if it is valid, otherwise the address. TCP-info cannot hold other text that
+ * the client sent: that follows in a comment of its own. */
 static void put_from(const struct smtpd_session *s, struct buf *out) {
   struct slice helo = buf_slice(&s->helo);
   bool good = address_is_domain(helo) || address_is_literal(helo);

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* The session itself: states, replies, limits, clocks, and the loop over what the client sends.
+/* The session itself: states, replies, limits, time-outs, and the loop over the client's input.
  *
- * Invariants:
- *  1. state changes in smtpd_move() only; tx exists exactly in ST_MAIL, ST_RCPT and ST_BODY, and
- * ends in smtpd_reset() only.
- *  2. Nothing is taken from the client while a question is open, TLS is wanted, or the session
- * ends.
- *  3. Every command gets one reply, in its order; a message gets one at its end.
- *  4. A group of RCPTs never outlives the call of input() or answer() that it was begun in, but for
- *     the question that it became. */
+ * Invariants: 1. state changes in smtpd_move() only; tx exists exactly in ST_MAIL, ST_RCPT and
+ * ST_BODY, and ends in smtpd_reset() only. 2. Nothing is taken from the client while a question is
+ * open, TLS is wanted, or the session ends. 3. Every command gets one reply, in order; a message
+ * gets one at its end. 4. A group of RCPTs does not outlive the call of input() or answer() in
+ * which it was begun, except
+ *     as the question that it became. */
 #include "src/smtpd/private.h"
 #include "lib/base/bug.h"
 
@@ -69,7 +67,7 @@ static const char *state_name(enum smtpd_state st) {
   return names[__builtin_ctz(st)];
 }
 
-/* Where each state may lead, besides ST_END. */
+/* The states each state may lead to, besides ST_END. */
 static unsigned leads_to(enum smtpd_state from) {
   switch (from) {
   case ST_START: return ST_READY;
@@ -93,7 +91,7 @@ void smtpd_move(struct smtpd_session *s, enum smtpd_state to) {
   s->proto.in_most = to == ST_BODY ? PROTO_IN_HIGH : PROTO_IN_STRANGER;
 }
 
-/* Frees what the transaction holds; store is notified to discard its part. */
+/* Frees the transaction's memory; store is notified to discard its part. */
 static void transaction_end(struct smtpd_session *s) {
   struct transaction *transaction = s->transaction;
   if (!transaction) return;
@@ -150,7 +148,7 @@ static struct slice host_of(const struct smtpd_session *s) {
   return slice_str(s->service->hostname);
 }
 
-/* What other processes hold for this session is released: one message does it, for store ends the
+/* Releases what other processes hold for this session: one message suffices, because store ends the
  * message too. */
 static void smtpd_release(struct smtpd_session *s) {
   transaction_end(s);
@@ -214,19 +212,20 @@ void smtpd_reply_yours(struct smtpd_session *s, enum smtp_outcome o, struct slic
 
 /* --- clocks --- */
 
-/* When the average since the data began falls below the least rate. */
+/* When the average rate since the data began falls below the minimum. */
 static uint64_t rate_deadline(const struct smtpd_session *s) {
   uint64_t ms;
-  if (s->service->data_rate == 0) return s->end_ms; /* no rate applies to the message */
+  if (s->service->data_rate == 0) return s->end_ms; /* no minimum rate */
   if (__builtin_mul_overflow(s->transaction->data.clean.octets, 1000u, &ms)) return UINT64_MAX;
   return s->transaction->began_ms + SMTPD_RATE_GRACE_MS + ms / s->service->data_rate;
 }
 
 static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
-/* When the client must have done something: sent a whole command, or more of its message. While an
- * answer of another process is awaited it owes nothing; the shell answers for a lost process. The
- * session's time ends no message that keeps the least rate: that is bounded by its size. */
+/* The time by which the client must have sent a whole command, or more of its message. There is
+ * none while another process's answer is awaited; the shell answers for a lost process. The
+ * session's time limit does not end a message that keeps the minimum rate: that is bounded by its
+ * size. */
 static uint64_t deadline(const struct smtpd_session *s) {
   if (is_asking(s) || s->proto.want != PROTO_READ) return 0;
   if (s->state != ST_BODY) return min(s->end_ms, s->waiting_ms + s->service->command_ms);
@@ -252,15 +251,15 @@ static void session_tick(struct proto *p) {
 
 /* --- octets from the client --- */
 
-/* What a line may have. AUTH's lines hold the client's credentials (RFC 4954 §4). */
+/* The length limit of a line. AUTH's lines hold the client's credentials (RFC 4954 §4). */
 static size_t line_limit(const struct smtpd_session *s, struct slice in) {
   size_t limit = s->service->line_limit;
   bool auth = s->state == ST_SASL || slice_case_starts(in, SLICE("AUTH "));
   return auth && limit < SMTP_AUTH_LINE_MAX ? SMTP_AUTH_LINE_MAX : limit;
 }
 
-/* A password may stand on any line of a client that does not wait for replies, so on services where
- * one may log in only lines that begin with a verb that has no secret are shown. */
+/* Any line of a client that does not wait for replies may be a password, so on services with logins
+ * only lines that begin with a verb without a secret are shown. */
 struct slice smtpd_shown(const struct smtpd_session *s, struct slice line) {
   struct slice verb = smtp_command_cut(line).verb;
   if (s->state == ST_SASL) return SLICE("<a response, hidden>");
@@ -327,7 +326,7 @@ static void take_line(struct smtpd_session *s, struct slice *in) {
   }
   switch (smtp_line_take(&s->line, in, line_limit(s, *in), &line)) {
   case SMTP_LINE_MORE:
-  case SMTP_LINE_SKIPPED: return; /* and the clock goes on */
+  case SMTP_LINE_SKIPPED: return; /* the time-out is not restarted */
   case SMTP_LINE_OK: good_line(s, line, *in); break;
   case SMTP_LINE_BAD: refuse_line(s, SMTP_BAD_LINE); break;
   case SMTP_LINE_LONG: refuse_line(s, SMTP_LONG_LINE); break;
@@ -359,7 +358,7 @@ static void session_answer(struct proto *p, uint16_t type, struct slice payload)
   struct smtpd_session *s = of(p);
   bool asked = is_asking(s);
   p->ask.type = 0;
-  buf_wipe(&p->ask.body); /* it may have carried a password; and an idle session holds nothing */
+  buf_wipe(&p->ask.body); /* it may have carried a password; and an idle session keeps no memory */
   if (!asked) return;
   s->waiting_ms = p->now_ms;
   s->on_answer(s, type, payload);
@@ -395,7 +394,7 @@ static void session_role_lost(struct proto *p, unsigned role) {
   p->deadline_ms = deadline(s);
 }
 
-/* The last reply for an end that is not the client's doing, when it can still receive it. */
+/* The last reply if the server ends the session, sent if the client can still receive it. */
 static enum smtp_outcome words_for(enum close_reason why) {
   switch (why) {
   case CLOSE_STOPPING: return SMTP_STOPPING;
@@ -407,9 +406,8 @@ static enum smtp_outcome words_for(enum close_reason why) {
   }
 }
 
-/* A commit that is under way stays under way: nobody waits for store's answer, and the message is
- * in the mailbox although the client has no reply. By RFC 5321 §4.5.4.1 it sends the message again.
- */
+/* A commit in progress continues: nobody waits for store's answer, and the message is delivered
+ * although the client has no reply. By RFC 5321 §4.5.4.1 it sends the message again. */
 static void session_gone(struct proto *p, enum close_reason why) {
   static const char left_early[] =
       "the connection ended before store answered: the message may be in the mailbox";
@@ -445,7 +443,7 @@ static void session_summary(struct proto *p,
   put_count(put, arg, "messages", s->messages);
   put_count(put, arg, "recipients", s->recipients);
   put_count(put, arg, "octets", s->octets);
-  /* What the option bare_lf = fix made over in them. */
+  /* Octets converted by the option bare_lf = fix. */
   if (s->changed.lfs) put_count(put, arg, "bare_lfs", s->changed.lfs);
   if (s->changed.crs) put_count(put, arg, "bare_crs", s->changed.crs);
   if (s->errors) put_count(put, arg, "errors", s->errors);
@@ -453,8 +451,8 @@ static void session_summary(struct proto *p,
   if (s->failed_logins) put_count(put, arg, "failed_logins", s->failed_logins);
 }
 
-/* The message comes at the least rate: since DATA (the first second counts whole), and not all of
- * it long ago. */
+/* True if the message keeps the minimum rate: since DATA (the first second counts whole), with
+ * octets received recently. */
 static bool keeps_coming(const struct smtpd_session *s) {
   const struct transaction *t = s->transaction;
   uint64_t ms = s->proto.now_ms - t->began_ms, quiet_ms = s->proto.now_ms - t->last_ms;
@@ -463,8 +461,8 @@ static bool keeps_coming(const struct smtpd_session *s) {
          t->data.clean.octets >= rate * ((ms < 1000 ? 1000 : ms) / 1000);
 }
 
-/* Commands cost their sender nothing, so what counts is mail: a message that keeps coming in, a
- * message that store is keeping, a message that was kept a short while ago. (One that stops coming
+/* Commands cost the client nothing, so only mail counts: a message that is being received, a
+ * message that store is committing, a message committed a short while ago. (A message that stalls
  * is ended by its time-outs.) A login had to be verified, and a mail client keeps its connection
  * open between two messages. */
 static bool session_valuable(const struct proto *p) {
@@ -516,7 +514,7 @@ static void session_free(struct proto **p) {
   free(s);
 }
 
-/* This session writes what it has at once: there is never more to produce. */
+/* This session writes all output at once: there is never more to produce. */
 static void session_produce(struct proto *p) { p->more = false; }
 
 const struct proto_ops smtpd_session_ops = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A message that a logged-in client submits (RFC 6409). Its header waits in tx->body until it is
- * whole; then it is completed and read at once (mail/submit.h), so that no part of it has gone to
- * store before. */
+/* A message submitted by a logged-in client (RFC 6409). It is held in tx->body until its header is
+ * complete; then the header is repaired and its authors are read (mail/submit.h), so that no part
+ * of it has gone to store before. */
 #include "src/smtpd/private.h"
 
 #include "mail/submit.h"
@@ -19,8 +19,7 @@ void smtpd_submit_begin(struct smtpd_session *s) {
   if (transaction->held) transaction->body.max = SMTPD_HEADER_MAX;
 }
 
-/* The header is followed by an empty line, or by the end. In what stands before `seen` there is
- * none. */
+/* True if the header is followed by an empty line, or by the end. There is none before `seen`. */
 static bool is_whole(struct slice message, size_t seen, bool end) {
   struct slice new = slice_from(message, seen < 3 ? 0 : seen - 3);
   return end || slice_starts(message, SLICE("\r\n")) || slice_search(new, SLICE("\r\n\r\n")) >= 0;
@@ -44,7 +43,7 @@ static void keep_authors(struct transaction *transaction, struct slice lines) {
   while (lines.n) ipc_list_put(&transaction->authors, slice_split(&lines, '\n'));
 }
 
-/* The completed message replaces the one that came. */
+/* The repaired message replaces the original. */
 static void replace(struct transaction *transaction, struct slice mended) {
   buf_reset(&transaction->body);
   transaction->body.max = mended.n > IPC_CHUNK ? mended.n : IPC_CHUNK;
@@ -68,7 +67,7 @@ enum smtp_outcome smtpd_submit(struct smtpd_session *s, size_t before, bool end)
   if (!failed) replace(transaction, buf_slice(&mended));
   keep_authors(transaction, buf_slice(&authors));
   transaction->held = false;
-  bool many = transaction->authors.failed; /* more than any message has */
+  bool many = transaction->authors.failed; /* more authors than any legitimate message has */
   buf_free(&id), buf_free(&mended), buf_free(&authors);
   if (many) buf_reset(&transaction->authors);
   if (failed) return SMTP_TROUBLE;

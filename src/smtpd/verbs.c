@@ -5,7 +5,7 @@
 enum argument { ARG_NONE, ARG_MAYBE, ARG_NEEDED };
 
 enum flag {
-  V_BARREN = 1, /* brings no mail by itself: so many in a row and the connection ends */
+  V_BARREN = 1, /* transfers no mail by itself: the connection ends after too many in a row */
   V_LOGIN = 2,  /* on a submission service only after a login (RFC 4954 §6, RFC 6409 §4.3) */
   V_OFFER = 4,  /* EHLO names it */
   V_SECRET = 8, /* its argument is never traced */
@@ -14,12 +14,12 @@ enum flag {
 struct smtpd_verb {
   struct slice name;
   enum argument argument;
-  unsigned states; /* in which it is allowed */
+  unsigned states; /* the states in which it is allowed */
   enum smtp_outcome (*handle)(struct smtpd_session *s, struct slice argument);
   unsigned flags;
-  /* SMTP_OK while the service and the connection allow it at all; NULL: always. */
+  /* SMTP_OK if the service and the connection allow it at all; NULL: always. */
   enum smtp_outcome (*allowed)(const struct smtpd_session *s);
-  /* EHLO's words behind the name; without any there is nothing to offer. */
+  /* Puts EHLO's text after the keyword; if it puts nothing, the verb is not offered. */
   void (*put_offer)(const struct smtpd_session *s, struct buf *out);
   const char *spec;
 };
@@ -37,9 +37,9 @@ static enum smtp_outcome starttls_allowed(const struct smtpd_session *s);
 #define V(name) \
   { (const uint8_t *)(name), sizeof(name) - 1 }
 #define ALWAYS NULL, NULL
-/* RCPT's argument is its handler's to check: a refusal waits in the group like every other. */
+/* RCPT's argument is checked by its handler: a refusal waits in the group like every other. */
 static const struct smtpd_verb verbs[] = {
-  /* verb, argument, allowed in, handler | flags, allowed at all, EHLO's words, spec */
+  /* verb, argument, allowed in, handler | flags, condition, EHLO's text, spec */
   { V("EHLO"), ARG_NEEDED, ST_ANY, ehlo, V_BARREN, ALWAYS, "RFC 5321 §4.1.1.1" },
   { V("HELO"), ARG_NEEDED, ST_ANY, helo, V_BARREN, ALWAYS, "RFC 5321 §4.1.1.1" },
   { V("STARTTLS"), ARG_NONE, ST_MET, starttls, V_BARREN | V_OFFER, starttls_allowed, NULL,
@@ -67,7 +67,7 @@ static bool sends(const struct smtpd_session *s) { return s->service->sends; }
 /* What EHLO offers besides verbs. */
 static const struct {
   const char *keyword;
-  /* what stands behind the keyword; or NULL */
+  /* puts the text after the keyword; or NULL */
   void (*put)(const struct smtpd_session *s, struct buf *out);
   bool (*offered)(const struct smtpd_session *s); /* NULL: always */
   const char *spec;
@@ -108,8 +108,8 @@ static enum smtp_outcome allowed_now(const struct smtpd_session *s, const struct
   return v->allowed ? v->allowed(s) : SMTP_OK;
 }
 
-/* Out of order: what has to come first, or that it comes too late. States grow along a transaction.
- */
+/* Out of order: names the command that must come first, or says that it comes too late. States are
+ * ordered along a transaction. */
 static enum smtp_outcome out_of_order(const struct smtpd_session *s, const struct smtpd_verb *v) {
   if (s->state == ST_START) return SMTP_EHLO_FIRST;
   if (v->states < s->state * 2u) return SMTP_IN_TRANSACTION;
@@ -176,7 +176,7 @@ static enum smtp_outcome introduce(struct smtpd_session *s, struct slice name, b
   return SMTP_HELLO;
 }
 
-/* One offer to the list of EHLO's lines, which LF divides. */
+/* Adds one offer to the list of EHLO's lines, which are separated by LF. */
 static void put_offer(const struct smtpd_session *s, const struct smtpd_verb *v, struct buf *list) {
   if (!(v->flags & V_OFFER) || allowed_now(s, v) != SMTP_OK) return;
   size_t before = buf_len(list);
@@ -259,7 +259,7 @@ static enum smtp_outcome starttls_allowed(const struct smtpd_session *s) {
 }
 
 /* What was received before is discarded when the handshake is done (session.c, secured()). The
- * shell drops a connection that has octets waiting behind this command. */
+ * shell drops a connection if octets follow this command in the clear. */
 static enum smtp_outcome starttls(struct smtpd_session *s, struct slice argument) {
   smtpd_reset(s);
   if (s->logged_in) smtpd_notify(s, ROLE_STORE, smtp_bye_type);
