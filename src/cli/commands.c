@@ -358,9 +358,9 @@ const struct cmd cli_commands[] = {
     "the quota nor in an export." },
   { "mail undelete", "ADDRESS [UID …]", 1, 250, cmd_mail_undelete, undelete_options,
     "restore deleted messages",
-    "They keep their UIDs and UIDLs, so that no client downloads them again. An open POP3 session "
-    "sees them at its next login. Every few hundred are one transaction; an interrupted command "
-    "can be repeated." },
+    "They keep their UIDLs, so that no client downloads them again, and get new uids. An open POP3 "
+    "session sees them at its next login. Every few hundred are one transaction; an interrupted "
+    "command can be repeated." },
   { "classify", "[CODE TEXT …]", 0, 64, cmd_classify, NULL,
     "show how a reply of another server is classified",
     "CODE is the reply's, such as 550; an enhanced code may stand at the beginning of TEXT. The "

@@ -68,6 +68,8 @@ ok "the log says so of the one" wait_log 'why=taken-over .*login=alice@example.o
 ok "and of the other" wait_log 'why=quit .*login=alice@example.org .*took_over=idle-session'
 grep -q Traceback "$dir/said2" && cat "$dir/said2"
 counts() { echo "$(q --json mail list alice@example.org | grep -o '"uid"' | wc -l) $(q --json mail deleted alice@example.org | grep -o '"uid"' | wc -l)"; }
+uidls() { q --json mail "$1" alice@example.org | grep -o '"uidl": *"[^"]*"'; }
+was=$(sort <(uidls list) <(uidls deleted))
 ok "what QUIT deleted is kept" test "$(counts)" = "2 1"
 ok "times are ISO in the table" eval 'q mail deleted alice@example.org | tail -1 | grep -qE "( +20[0-9]{2}-[0-9-]+T[0-9:]+Z){2}"'
 ok "and in JSON" eval 'q --json mail deleted alice@example.org | grep -qE "\"deleted\": *\"20[0-9]{2}-[0-9-]+T[0-9:]+Z\""'
@@ -75,6 +77,7 @@ ok "a wrong time is named as that" eval 'q mail undelete alice@example.org --sin
 ok "and a wrong number of days" eval 'q account set alice@example.org expire 2G 2>&1 | grep -q "a number of days such as 30d, never or default is meant"'
 ok "the deleted message is brought back" q mail undelete alice@example.org --since 1h
 ok "and is there again" test "$(counts)" = "3 0"
+ok "with the UIDL that it had" is "$(uidls list | sort)" "$was"
 ok "nothing is left to be brought back" q mail undelete alice@example.org --all
 ok "a uid that was not deleted is refused" eval '! q mail undelete alice@example.org 1'
 ok "the store is in order" q check
@@ -91,6 +94,7 @@ serve
 ok "kept, not deleted" test "$(counts)" = "2 1"
 ok "from which it comes back" q mail undelete alice@example.org --all
 ok "whole" test "$(counts)" = "3 0"
+ok "each with its UIDL" is "$(uidls list | sort)" "$was"
 ok "the restored store is in order" q check
 grep -q Traceback "$dir/said" && cat "$dir/said"
 finish

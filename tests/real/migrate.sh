@@ -14,6 +14,7 @@ test=$(readlink -f "$0")
 begin
 trap 'stop >/dev/null 2>&1; dovecot_end; rm -rf "$dir"' EXIT
 cd "$dir"
+option undelete_time 1d
 q domain add example.org >/dev/null
 serve
 dovecot_begin alice bob carol dave erin
@@ -60,6 +61,19 @@ mv carol.away old/mail/carol@example.org/Maildir
 printf 'USER alice@example.org\r\nPASS old-alice\r\nDELE 1\r\nQUIT\r\n' | openssl s_client -quiet -starttls pop3 -connect "localhost:$pop3" >/dev/null 2>&1
 ok "what was deleted here by its owner" is "$(move --prove --json; echo $?) $(result alice@example.org fetched) $(count_of alice)" "0 0 29"
 ok "is counted and no difference" says '29 of 30 the same by UIDL and size, 1 that were deleted here by their owner: no client'
+
+# --- what was restored here came to this server, not from the old one ---
+printf 'Subject: here\r\n\r\nhere\r\n' | curl -sS --mail-from x@example.net --mail-rcpt carol@example.org --upload-file - "smtp://localhost:$smtp"
+shown=$(pop_uidls "$pop3" carol@example.org old-carol | awk '{print $2}')
+uids() { q --json mail list carol@example.org | python3 -c 'import json,sys; print(*[m["uid"] for m in json.load(sys.stdin)])'; }
+ok "a message that came here" is "$(wc -l <<<"$shown") $(uids)" "4 1 2 3 4"
+printf 'USER carol@example.org\r\nPASS old-carol\r\nDELE 4\r\nQUIT\r\n' | openssl s_client -quiet -starttls pop3 -connect "localhost:$pop3" >/dev/null 2>&1
+ok "deleted" is "$(count_of carol)" 3
+ok "and restored" q mail undelete carol@example.org --all
+ok "has a new uid" is "$(uids)" "1 2 3 5"
+ok "and the UIDL that it had" is "$(pop_uidls "$pop3" carol@example.org old-carol | awk '{print $2}')" "$shown"
+ok "it is no difference between the servers" is "$(move --prove --mirror-deletions --json; echo $?) $(result carol@example.org fetched)" "0 0"
+ok "and no deletion of the old server's" is "$(result carol@example.org deleted) $(count_of carol)" "0 4"
 
 # --- a master user ---
 q account add dave@example.org --password-stdin <<<old-dave >/dev/null

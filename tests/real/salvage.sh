@@ -36,6 +36,17 @@ p.apop("alice@example.org", "secret-alice")
 for n in (2, 3, 5, 8, 9): p.dele(n)
 p.quit()
 EOF2
+# One is deleted and restored, and keeps its UIDL as text.
+option undelete_time 1d
+q reload >/dev/null
+python3 - "$pop3" <<'EOF2'
+import poplib, sys
+p = poplib.POP3("localhost", int(sys.argv[1]))
+p.apop("bob@example.org", "secret-bob")
+p.dele(1)
+p.quit()
+EOF2
+ok "one is restored" q mail undelete bob@example.org --all
 mkdir "$dir/was"
 for who in alice bob carol; do q export $who@example.org "$dir/was/$who@example.org" --uidl "$dir/was-$who" >/dev/null 2>&1; done
 ok "it is refused while the server runs" is "$(q salvage "$dir/data" "$work/early" 2>/dev/null; echo $?)" 75

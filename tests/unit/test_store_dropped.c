@@ -133,7 +133,10 @@ static void a_store_without_the_table(void **state) {
   struct db *db = open_closed(k);
   assert_int_equal(db_exec(db, "DROP TABLE dropped;"
                                "UPDATE body SET data = CAST(head || data AS BLOB);"
-                               "ALTER TABLE body DROP COLUMN head"),
+                               "ALTER TABLE body DROP COLUMN head;"
+                               "DROP INDEX entry_shown; DROP INDEX deleted_shown;"
+                               "ALTER TABLE entry DROP COLUMN shown;"
+                               "ALTER TABLE deleted DROP COLUMN shown"),
                    DB_OK);
   assert_int_equal(db_begin(db), DB_OK);
   assert_int_equal(db_set_version(db, 20), DB_OK);

@@ -806,6 +806,16 @@ static void why(void **state) {
   kit_reopen(k);
   /* it is a file, and outlives the process */
   assert_true(says(k, "why Q1", "is-there alice@example.org"));
+  /* deleted and restored, it has another uid */
+  k->conf->undelete_time = 3600;
+  uint32_t uid = kit_open_drop(k, 77, id)->uid[0];
+  kit_delete(k, 77, uid);
+  kit_quit(k, 77);
+  kit_pump(k);
+  assert_true(says(k, "why Q1", "is-deleted alice@example.org uid 1"));
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 1);
+  assert_true(says(k, "why Q1", "is-there alice@example.org uid 2"));
+  assert_true(says(k, "why Q1", "pop3-deleted alice@example.org uid 1"));
   assert_sound(k);
 }
 

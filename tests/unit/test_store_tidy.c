@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Deleted mail that can be brought back, and what goes by the clock. */
+#include "src/store/sql/schema.h"
 #include "tests/unit/store_kit.h"
 
 static uint64_t scene(struct kit *k, uint64_t undelete_time) {
@@ -41,6 +42,14 @@ static void housekeeping(struct kit *k, int64_t seconds) {
 static void check(struct kit *k) {
   struct answer a = kit_command(k, "check");
   if (a.code != CLI_OK) fail_msg("%s %s", a.rows, a.text);
+}
+
+static void sql(struct kit *k, const char *text) {
+  struct db_options options = { .page_size = 4096, .cache_kib = 64 };
+  struct db *db = NULL;
+  assert_int_equal(db_open(k->disk, STORE_DATABASE, &options, &db), DB_OK);
+  assert_int_equal(db_exec(db, text), DB_OK);
+  db_close(&db);
 }
 
 static uint64_t fact(struct kit *k, const char *name) {
@@ -108,10 +117,38 @@ static void switched_off(void **state) {
   check(k);
 }
 
+/* Where in the maildrop that UIDL is, once; and the place is the list's end if it is not there. */
+static uint32_t place_of(const struct drop *d, const char *uidl) {
+  uint32_t at = d->opened.count;
+  for (uint32_t i = 0; i < d->opened.count; i++) {
+    if (strcmp(d->uidl[i], uidl) != 0) continue;
+    assert_int_equal(at, d->opened.count);
+    at = i;
+  }
+  return at;
+}
+
+/* RFC 1939 §7: each message has the UIDL that it had; RFC 9051 §2.3.1.1: and a uid that none had. */
+static void has_new_uids(struct kit *k, uint64_t account, const struct drop *before,
+                         uint32_t last_uid) {
+  struct drop *d = kit_open_drop(k, 1, account);
+  assert_int_equal(d->opened.count, before->opened.count);
+  assert_int_equal(d->opened.octets, before->opened.octets);
+  assert_int_equal(d->opened.uidvalidity, before->opened.uidvalidity);
+  for (uint32_t i = 0; i < before->opened.count; i++) {
+    uint32_t at = place_of(d, before->uidl[i]);
+    assert_true(at < d->opened.count);
+    assert_int_equal(d->size[at], before->size[i]);
+    assert_true(d->uid[at] > last_uid);
+  }
+  kit_quit(k, 1);
+  check(k);
+}
+
 static void brought_back(void **state) {
   struct kit *k = *state;
   uint64_t account = scene(k, 3600);
-  struct drop before, *d;
+  struct drop before;
   fill(k, 300);
   before = *kit_open_drop(k, 1, account);
   kit_quit(k, 1);
@@ -124,21 +161,31 @@ static void brought_back(void **state) {
   assert_int_equal(listed(k, account), 2);
   check(k);
   assert_int_equal(kit_command(k, "mail undelete alice@example.org --since 2m").count, 298);
-  d = kit_open_drop(k, 1, account);
-  assert_int_equal(d->opened.count, 300);
-  assert_int_equal(d->opened.octets, before.opened.octets);
-  assert_int_equal(d->opened.uidvalidity, before.opened.uidvalidity);
-  for (unsigned i = 0; i < 300; i++) {
-    assert_int_equal(d->uid[i], before.uid[i]);
-    assert_string_equal(d->uidl[i], before.uidl[i]);
-  }
-  kit_quit(k, 1);
+  has_new_uids(k, account, &before, 300);
   assert_int_equal(fact(k, "\nmessages "), 300);
   assert_int_equal(fact(k, "deleted-brought-back "), 300);
   housekeeping(k, 7200);
   assert_int_equal(listed(k, account), 300);
   kit_reopen(k);
   assert_int_equal(fact(k, "\nmessages "), 300);
+  /* and again, of which the first uids are long gone */
+  delete_all(k, account);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 300);
+  has_new_uids(k, account, &before, 600);
+}
+
+static void uids_run_out(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 3600);
+  fill(k, 3);
+  delete_all(k, account);
+  kit_close(k);
+  sql(k, "UPDATE folder SET uidnext = 4294967293");
+  kit_open(k);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").code, CLI_REFUSED);
+  assert_int_equal(listed(k, account), 0);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org 1 2").count, 2);
+  assert_int_equal(kit_command(k, "mail undelete alice@example.org 3").code, CLI_REFUSED);
   check(k);
 }
 
@@ -205,6 +252,43 @@ static void uidls_stay_unique(void **state) {
   delete_all(k, account);
   housekeeping(k, 3601);
   assert_string_equal(import_one(k, "theirs"), "gone");
+  check(k);
+}
+
+/* What a migration is told of a message that was restored: it came here, whatever UIDL it has. So
+ * nobody takes it for one that the old server has deleted, and it is not imported a second time. */
+static void restored_is_not_imported(void **state) {
+  struct kit *k = *state;
+  uint64_t account = scene(k, 3600);
+  char own[80], row[100];
+  fill(k, 1);
+  assert_string_equal(import_one(k, "theirs"), "added");
+  snprintf(own, sizeof own, "%s", kit_open_drop(k, 1, account)->uidl[0]);
+  kit_quit(k, 1);
+  for (int round = 0; round < 2; round++) {
+    delete_all(k, account);
+    assert_string_equal(import_one(k, own), "gone");
+    assert_string_equal(import_one(k, "theirs"), "gone");
+    assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 2);
+    assert_string_equal(import_one(k, own), "there");
+    assert_string_equal(import_one(k, "theirs"), "there");
+    check(k);
+  }
+  struct answer uidls = kit_command(k, "mail uidls alice@example.org");
+  snprintf(row, sizeof row, "%s 5 no ", own);
+  assert_non_null(strstr(uidls.rows, row));
+  assert_non_null(strstr(uidls.rows, "theirs 6 yes "));
+  assert_string_equal(kit_command(k, "mail drop alice@example.org 5").rows, "0\n");
+  assert_int_equal(listed(k, account), 2);
+  /* The text of the uid that it has now is nobody's UIDL. */
+  uint32_t validity = kit_open_drop(k, 1, account)->opened.uidvalidity;
+  kit_quit(k, 1);
+  snprintf(own, sizeof own, "%08x%08x", (unsigned)validity, 5u);
+  assert_string_equal(import_one(k, own), "gone");
+  delete_all(k, account);
+  housekeeping(k, 3601);
+  snprintf(own, sizeof own, "%08x%08x", (unsigned)validity, 1u);
+  assert_string_equal(import_one(k, own), "gone");
   check(k);
 }
 
@@ -364,6 +448,8 @@ int main(void) {
     TEST(off_by_default),
     TEST(switched_off),
     TEST(brought_back),
+    TEST(uids_run_out),
+    TEST(restored_is_not_imported),
     TEST(wrong_commands),
     TEST(a_shared_body),
     TEST(uidls_stay_unique),

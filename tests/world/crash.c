@@ -169,7 +169,8 @@ static void undelete(struct story *s) {
     struct slice row = slice_split(&rows, '\n');
     uint64_t uid = 0;
     if (!num_parse(slice_split(&row, ' '), UINT32_MAX, &uid)) continue;
-    ledger_back(&s->ledger, s->w, box, (uint32_t)uid);
+    slice_split(&row, ' '); /* its size */
+    ledger_back(&s->ledger, s->w, box, (uint32_t)uid, slice_split(&row, ' '));
     s->tally->undeleted++;
   }
   /* Of one that was not answered, or by a disk that failed, the mailbox will tell. */

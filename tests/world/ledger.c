@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "tests/world/ledger.h"
 
+#include <stdio.h>
+
 #include "lib/base/num.h"
 #include "mail/surrogate.h"
 #include "tests/world/must.h"
@@ -201,17 +203,31 @@ bool ledger_any_gone(const struct ledger *l, unsigned box) {
   return false;
 }
 
-void ledger_back(struct ledger *l, struct world *w, unsigned box, uint32_t uid) {
+/* The letter with that UIDL: known by it, or by the uid it was made of. */
+static struct letter *of_uidl(struct ledger *l, unsigned box, struct slice uidl) {
   const struct seen *s = &l->seen[box];
+  char own[20];
+  for (size_t i = 0; i < l->count; i++)
+    if (slice_eq(slice_str(l->letters[i].uidls[box]), uidl)) return &l->letters[i];
   for (size_t i = 0; i < s->count; i++) {
-    struct letter *m = s->uids[i].uid == uid ? ledger_letter(l, s->uids[i].letter) : NULL;
-    if (!m) continue;
-    if (m->copies[box] != COPY_RETURNING)
-      world_fail(w, "box %u: uid %u came back and was not gone", box, uid);
-    m->copies[box] = COPY_MUST;
+    snprintf(own, sizeof own, "%08x", (unsigned)s->uids[i].uid);
+    if (slice_eq(slice_from(uidl, 8), slice_str(own))) return ledger_letter(l, s->uids[i].letter);
+  }
+  return NULL;
+}
+
+void ledger_back(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice uidl) {
+  const struct seen *s = &l->seen[box];
+  struct letter *m = of_uidl(l, box, uidl);
+  for (size_t i = 0; i < s->count; i++)
+    if (s->uids[i].uid == uid) world_fail(w, "box %u: uid %u came back a second time", box, uid);
+  if (!m) {
+    world_fail(w, "box %u: %.*s came back and nobody had deleted it", box, SLICE_ARG(uidl));
     return;
   }
-  world_fail(w, "box %u: uid %u came back and nobody had deleted it", box, uid);
+  if (m->copies[box] != COPY_RETURNING)
+    world_fail(w, "box %u: letter %u came back and was not gone", box, m->id);
+  m->copies[box] = COPY_MUST;
 }
 
 /* -- the whole of a mailbox -- */
@@ -249,6 +265,14 @@ static void settle(struct ledger *l, struct world *w, unsigned box, const uint32
   }
 }
 
+static void check_uidl(struct world *w, unsigned box, struct letter *m,
+                       const struct world_mail *mail) {
+  char *had = m->uidls[box];
+  if (!had[0]) snprintf(had, sizeof m->uidls[box], "%s", mail->uidl);
+  if (strcmp(had, mail->uidl) != 0)
+    world_fail(w, "box %u: letter %u had the UIDL %s and has %s", box, m->id, had, mail->uidl);
+}
+
 void ledger_compare(struct ledger *l, struct world *w, unsigned box, const struct world_box *b) {
   struct seen *s = &l->seen[box];
   uint32_t *there = must_alloc((b->count + 1) * sizeof *there), last = 0;
@@ -263,6 +287,7 @@ void ledger_compare(struct ledger *l, struct world *w, unsigned box, const struc
                  mail->octets.n);
     struct letter *m = see(l, w, box, mail->uid, mail->octets, false);
     uint32_t id = m ? m->id : 0;
+    if (m) check_uidl(w, box, m, mail);
     if (id && is_there(there, i, id)) world_fail(w, "box %u: letter %u is there twice", box, id);
     there[i] = id;
     last = mail->uid;

@@ -12,7 +12,7 @@
  *
  * Each look at a mailbox compares: what must be there is there once, octet for octet behind our
  * trace header; what may be there is whole; nothing else is there; uids rise, never change their
- * message and are never used again; deletions of one QUIT were made all or none. */
+ * message and are never used again; a UIDL stays with its message; deletions of one QUIT were made all or none. */
 #ifndef QASID_WORLD_LEDGER_H
 #define QASID_WORLD_LEDGER_H
 
@@ -29,6 +29,7 @@ struct letter {
   unsigned boxes; /* bit i: box i has been named and accepted */
   enum copy copies[BOXES];
   uint32_t quits[BOXES]; /* the QUIT by which it leaves */
+  char uidls[BOXES][72]; /* "": not known yet */
 };
 
 /* One mailbox, as it has been seen. */
@@ -71,8 +72,8 @@ void ledger_left(struct ledger *l, unsigned box, uint32_t quit, bool ok, bool un
 /* All that is gone from that box is asked back, while no client is there. */
 void ledger_undelete(struct ledger *l, unsigned box);
 bool ledger_any_gone(const struct ledger *l, unsigned box);
-/* The answer: that uid is back. */
-void ledger_back(struct ledger *l, struct world *w, unsigned box, uint32_t uid);
+/* The answer: what had that UIDL is back, and has a uid that none had. */
+void ledger_back(struct ledger *l, struct world *w, unsigned box, uint32_t uid, struct slice uidl);
 /* No more of them: the rest stays gone. */
 void ledger_undeleted(struct ledger *l, unsigned box);
 /* The whole mailbox, when no session is open: compares, and settles what was open. */

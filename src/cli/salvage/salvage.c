@@ -73,6 +73,9 @@ static void take_folder(struct salvage *s, const struct page_row *r) {
                                   (uint32_t)value(r, 3) };
 }
 
+/* Columns of an entry's row. */
+enum { UIDL = 7, SHOWN = 10 };
+
 static void take_entry(struct salvage *s, const struct page_row *r) {
   if (!value(r, 0) || !value(r, 1) || value(r, 1) > UINT32_MAX || !value(r, 2)) return;
   struct salvage_entry *e = one_more(s, &s->entries, &s->entry_count, &s->entry_cap, sizeof *e);
@@ -83,7 +86,8 @@ static void take_entry(struct salvage *s, const struct page_row *r) {
                                .size = value(r, 3),
                                .flags = (uint32_t)value(r, 4),
                                .date = r->column[5].number };
-  struct slice uidl = row_text(r, 7);
+  struct slice uidl = row_text(r, UIDL);
+  if (!uidl.n) uidl = row_text(r, SHOWN);
   if (uidl.n) e->uidl = arena_copy(&s->mem, uidl);
 }
 

@@ -8,6 +8,14 @@ void uidl_put_own(struct buf *b, uint32_t uidvalidity, uint32_t uid) {
   buf_printf(b, "%08x%08x", (unsigned)uidvalidity, (unsigned)uid);
 }
 
+void uidl_set(struct buf *b, struct slice text, uint32_t uidvalidity, uint32_t uid) {
+  buf_reset(b);
+  if (text.n)
+    buf_put(b, text);
+  else
+    uidl_put_own(b, uidvalidity, uid);
+}
+
 static int hex_value(uint8_t c) {
   if (c >= '0' && c <= '9') return c - '0';
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The UIDL of a message that was not imported: UIDVALIDITY and UID, eight hexadecimal digits each.
- */
+ * One that is restored after its deletion has a new UID, and keeps the UIDL of its first one as
+ * text. */
 #ifndef QASID_STORE_JOBS_UIDL_H
 #define QASID_STORE_JOBS_UIDL_H
 
@@ -9,6 +10,8 @@
 enum { UIDL_OWN = 16 };
 
 void uidl_put_own(struct buf *b, uint32_t uidvalidity, uint32_t uid);
+/* As POP3 shows it, in place of what was in `b`. `text`: what the row has, or nothing. */
+void uidl_set(struct buf *b, struct slice text, uint32_t uidvalidity, uint32_t uid);
 /* True when `s` has that form with this uidvalidity. */
 bool uidl_is_own(struct slice s, uint32_t uidvalidity, uint32_t *ret_uid);
 /* 1 to 70 octets of 0x21 to 0x7E (RFC 1939 §7). */

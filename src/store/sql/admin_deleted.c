@@ -35,20 +35,12 @@ struct deleted_walk {
   uint64_t next; /* uids below it were listed */
 };
 
-static void put_uidl(struct buf *b, uint32_t uidvalidity, uint32_t uid, struct slice imported) {
-  buf_reset(b);
-  if (imported.n)
-    buf_put(b, imported);
-  else
-    uidl_put_own(b, uidvalidity, uid);
-}
-
 static enum db_result list_some(struct store_engine *e, struct admin_job *a,
                                 struct deleted_walk *w) {
   struct db_stmt *s = db_prepare(
-      e->db,
-      "SELECT d.uid, d.size, d.date, d.removed, d.uidl, b.name FROM deleted d LEFT JOIN body b"
-      " ON b.id = d.body WHERE d.folder = ? AND d.uid >= ? ORDER BY d.uid LIMIT ?");
+      e->db, "SELECT d.uid, d.size, d.date, d.removed, coalesce(d.uidl, d.shown), b.name FROM "
+             "deleted d LEFT JOIN body b"
+             " ON b.id = d.body WHERE d.folder = ? AND d.uid >= ? ORDER BY d.uid LIMIT ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
   db_bind_int(s, 2, (int64_t)w->next);
   db_bind_int(s, 3, ROWS_A_SLICE);
@@ -59,7 +51,7 @@ static enum db_result list_some(struct store_engine *e, struct admin_job *a,
   buf_init(&uidl, 256);
   for (; (r = db_step(s)) == DB_ROW; rows++) {
     uint32_t uid = (uint32_t)db_int(s, 0);
-    put_uidl(&uidl, w->account.uidvalidity, uid, db_bytes(s, 4));
+    uidl_set(&uidl, db_bytes(s, 4), w->account.uidvalidity, uid);
     ADMIN_ROW(a, admin_num(a, uid), admin_num(a, (uint64_t)db_int(s, 1)),
               admin_num(a, (uint64_t)db_int(s, 2)), admin_num(a, (uint64_t)db_int(s, 3)),
               buf_slice(&uidl), db_bytes(s, 5));
@@ -124,11 +116,14 @@ static bool wanted_of_words(struct admin_job *a, struct wanted *w) {
 static enum db_result restore_row(struct store_engine *e, struct admin_job *a, struct folder *f,
                                   const struct deleted_row *row) {
   struct buf uidl;
+  uint32_t uid;
+  enum db_result r = message_restore(e, f, row, a->job.now_s, &uid);
+  if (r != DB_OK) return r;
   buf_init(&uidl, 256);
-  put_uidl(&uidl, f->uidvalidity, row->uid, slice_of(row->uidl, row->uidl_n));
-  ADMIN_ROW(a, admin_num(a, row->uid), admin_num(a, row->size), buf_slice(&uidl));
+  uidl_set(&uidl, slice_of(row->uidl, row->uidl_n), f->uidvalidity, row->uid);
+  ADMIN_ROW(a, admin_num(a, uid), admin_num(a, row->size), buf_slice(&uidl));
   buf_free(&uidl);
-  return message_restore(e, f, row, a->job.now_s);
+  return DB_OK;
 }
 
 /* Brings all of `rows` back. */
@@ -139,6 +134,8 @@ static enum db_result restore_rows(struct store_engine *e, struct admin_job *a,
   struct change *c = admin_change(a, CHANGE_RESTORED);
   enum db_result r = engine_folder(e, account->inbox, &f);
   if (!c || (r == DB_OK && !f)) return c ? DB_CORRUPT : DB_NOMEM;
+  if (r == DB_OK && f->uidnext + count > UINT32_MAX)
+    return admin_send(a, CLI_REFUSED, "the mailbox has used up its uids; nothing was restored");
   c->id = account->id;
   c->messages = count;
   admin_columns(a, "uid size uidl");

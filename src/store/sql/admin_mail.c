@@ -125,15 +125,6 @@ static bool walk_begin(struct store_engine *e, struct admin_job *a, struct mail_
   return true;
 }
 
-static void put_uidl(struct buf *b, const struct mail_walk *w, uint32_t uid,
-                     struct slice imported) {
-  buf_reset(b);
-  if (imported.n)
-    buf_put(b, imported);
-  else
-    uidl_put_own(b, w->account.uidvalidity, uid);
-}
-
 /* --- mail list --- */
 
 enum db_result verb_mail_list(struct store_engine *e, struct admin_job *a) {
@@ -141,9 +132,9 @@ enum db_result verb_mail_list(struct store_engine *e, struct admin_job *a) {
   enum db_result r;
   if (!walk_begin(e, a, &w, &r)) return r;
   struct db_stmt *s = db_prepare(
-      e->db,
-      "SELECT e.uid, e.size, e.date, e.uidl, b.name FROM entry e LEFT JOIN body b ON b.id = e.body"
-      " WHERE e.folder = ? AND e.uid >= ? ORDER BY e.uid LIMIT ?");
+      e->db, "SELECT e.uid, e.size, e.date, coalesce(e.uidl, e.shown), b.name FROM entry e"
+             " LEFT JOIN body b ON b.id = e.body WHERE e.folder = ? AND e.uid >= ? ORDER BY e.uid "
+             "LIMIT ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
   db_bind_int(s, 2, (int64_t)w->next);
   db_bind_int(s, 3, ROWS_A_SLICE);
@@ -153,7 +144,7 @@ enum db_result verb_mail_list(struct store_engine *e, struct admin_job *a) {
   size_t rows = 0;
   for (; (r = db_step(s)) == DB_ROW; rows++) {
     uint32_t uid = (uint32_t)db_int(s, 0);
-    put_uidl(&uidl, w, uid, db_bytes(s, 3));
+    uidl_set(&uidl, db_bytes(s, 3), w->account.uidvalidity, uid);
     ADMIN_ROW(a, admin_num(a, uid), admin_num(a, (uint64_t)db_int(s, 1)),
               admin_num(a, (uint64_t)db_int(s, 2)), buf_slice(&uidl), db_bytes(s, 4));
     w->next = (uint64_t)uid + 1;
@@ -167,9 +158,9 @@ enum db_result verb_mail_list(struct store_engine *e, struct admin_job *a) {
 
 static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, struct mail_walk *w,
                                  size_t *ret_rows) {
-  struct db_stmt *s = db_prepare(
-      e->db,
-      "SELECT uid, uidl, size FROM entry WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT uid, coalesce(uidl, shown), size, uidl IS NOT NULL FROM entry"
+                        " WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT ?");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
   db_bind_int(s, 2, (int64_t)w->next);
   db_bind_int(s, 3, ROWS_A_SLICE);
@@ -178,8 +169,8 @@ static enum db_result uidls_here(struct store_engine *e, struct admin_job *a, st
   buf_init(&uidl, 256);
   for (; (r = db_step(s)) == DB_ROW; ++*ret_rows) {
     uint32_t uid = (uint32_t)db_int(s, 0);
-    bool imported = !db_is_null(s, 1);
-    put_uidl(&uidl, w, uid, db_bytes(s, 1));
+    bool imported = db_int(s, 3);
+    uidl_set(&uidl, db_bytes(s, 1), w->account.uidvalidity, uid);
     ADMIN_ROW(a, buf_slice(&uidl), admin_num(a, uid), imported ? SLICE("yes") : SLICE("no"),
               admin_num(a, (uint64_t)db_int(s, 2)), SLICE_NONE);
     w->next = (uint64_t)uid + 1;
@@ -270,8 +261,9 @@ enum db_result verb_mail_drop(struct store_engine *e, struct admin_job *a) {
 /* The row of the next message. *ret_more false: that was all. */
 static enum db_result export_next(struct store_engine *e, struct admin_job *a, struct mail_walk *w,
                                   bool *ret_more) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT uid, size, date, flags, uidl FROM entry"
-                                        " WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT 1");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT uid, size, date, flags, coalesce(uidl, shown) FROM entry"
+                        " WHERE folder = ? AND uid >= ? ORDER BY uid LIMIT 1");
   db_bind_int(s, 1, (int64_t)w->account.inbox);
   db_bind_int(s, 2, (int64_t)w->next);
   enum db_result r = db_step(s);
@@ -281,7 +273,7 @@ static enum db_result export_next(struct store_engine *e, struct admin_job *a, s
   buf_init(&uidl, 256);
   w->uid = (uint32_t)db_int(s, 0);
   w->size = (uint64_t)db_int(s, 1);
-  put_uidl(&uidl, w, w->uid, db_bytes(s, 4));
+  uidl_set(&uidl, db_bytes(s, 4), w->account.uidvalidity, w->uid);
   ADMIN_ROW(a, admin_num(a, w->uid), admin_num(a, w->size), admin_num(a, (uint64_t)db_int(s, 2)),
             admin_num(a, (uint64_t)db_int(s, 3)), buf_slice(&uidl));
   buf_free(&uidl);

@@ -12,6 +12,7 @@
 
 #include "mail/smtp/client.h"
 #include "src/store/jobs/history.h"
+#include "src/store/jobs/uidl.h"
 #include "src/store/sql/admin_queue.h"
 #include "src/store/sql/attempt.h"
 #include "src/store/sql/history.h"
@@ -117,47 +118,88 @@ static struct slice account_name(struct why *w, int64_t id) {
   return name;
 }
 
-static enum db_result exists(struct db *db, const char *sql, int64_t folder, int64_t uid,
-                             bool *ret) {
-  struct db_stmt *s = db_prepare(db, sql);
+enum why_place { IS_GONE, IS_KEPT, IS_THERE };
+
+/* `uid`: under which it came; one that was deleted and restored has another, *ret_uid, and keeps
+ * the UIDL of its first, `shown`. */
+static enum db_result find_in(struct why *w, const char *sql, int64_t folder, int64_t uid,
+                              struct slice shown, int64_t *ret_uid, bool *ret_found) {
+  struct db_stmt *s = db_prepare(w->e->db, sql);
   db_bind_int(s, 1, folder);
   db_bind_int(s, 2, uid);
+  db_bind_text(s, 3, shown);
   enum db_result r = db_step(s);
-  *ret = r == DB_ROW;
+  *ret_found = r == DB_ROW;
+  if (r == DB_ROW) *ret_uid = db_int(s, 0);
   db_reset(s);
   return r == DB_ROW ? DB_OK : r;
+}
+
+static enum db_result shown_of(struct why *w, int64_t folder, int64_t uid, struct buf *ret) {
+  struct db_stmt *s = db_prepare(w->e->db, "SELECT uidvalidity FROM folder WHERE id = ?");
+  db_bind_int(s, 1, folder);
+  enum db_result r = db_step(s);
+  if (r == DB_ROW) uidl_put_own(ret, (uint32_t)db_int(s, 0), (uint32_t)uid);
+  db_reset(s);
+  return r == DB_ROW ? DB_OK : r;
+}
+
+static enum db_result place_of(struct why *w, int64_t folder, int64_t uid, int64_t *ret_uid,
+                               enum why_place *ret) {
+  static const struct {
+    const char *sql;
+    enum why_place place;
+  } tables[] = { { "SELECT uid FROM entry WHERE folder = ?1 AND uid = ?2 UNION ALL"
+                   " SELECT uid FROM entry WHERE folder = ?1 AND shown = ?3",
+                   IS_THERE },
+                 { "SELECT uid FROM deleted WHERE folder = ?1 AND uid = ?2 UNION ALL"
+                   " SELECT uid FROM deleted WHERE folder = ?1 AND shown = ?3",
+                   IS_KEPT } };
+  struct buf shown;
+  bool found = false;
+  buf_init(&shown, 2 * UIDL_OWN);
+  enum db_result r = shown_of(w, folder, uid, &shown);
+  *ret = IS_GONE;
+  *ret_uid = uid;
+  for (size_t i = 0; r == DB_OK && !found && i < sizeof tables / sizeof *tables; i++) {
+    r = find_in(w, tables[i].sql, folder, uid, buf_slice(&shown), ret_uid, &found);
+    if (found) *ret = tables[i].place;
+  }
+  buf_free(&shown);
+  return r;
+}
+
+static struct slice uid_text(struct why *w, int64_t uid) {
+  char number[40];
+  snprintf(number, sizeof number, "uid %lld", (long long)uid);
+  return admin_copy(w->a, slice_str(number));
 }
 
 /* What POP3 did with it, and where it is now. */
 static enum db_result follow(struct why *w, struct slice name, struct slice who, int64_t folder,
                              int64_t uid) {
+  static const struct {
+    const char *event, *text;
+  } ends[] = { [IS_GONE] = { "is-gone", "it is not in the mailbox any more" },
+               [IS_KEPT] = { "is-deleted", "qasid mail undelete restores it" },
+               [IS_THERE] = { "is-there", "it lies in the mailbox" } };
+  enum why_place place;
+  int64_t now;
+  enum db_result r = place_of(w, folder, uid, &now, &place);
+  if (r != DB_OK) return r;
   struct db_stmt *s =
-      db_prepare(w->history, "SELECT at, kind FROM event WHERE folder = ?"
-                             " AND folder <> 0 AND uid = ? AND kind >= 4 ORDER BY id LIMIT 200");
-  enum db_result r;
-  bool there, kept = false;
-  char number[40];
-  snprintf(number, sizeof number, "uid %lld", (long long)uid);
-  struct slice where = admin_copy(w->a, slice_str(number));
+      db_prepare(w->history, "SELECT at, kind, uid FROM event WHERE folder = ? AND folder <> 0"
+                             " AND uid IN (?, ?) AND kind >= 4 ORDER BY id LIMIT 200");
   db_bind_int(s, 1, folder);
   db_bind_int(s, 2, uid);
+  db_bind_int(s, 3, now);
   while ((r = db_step(s)) == DB_ROW)
     row(w, db_int(s, 0), name, db_int(s, 1) == HISTORY_READ ? "pop3-read" : "pop3-deleted", who,
-        where, SLICE(""));
+        uid_text(w, db_int(s, 2)), SLICE(""));
   db_reset(s);
   if (r == DB_OK)
-    r = exists(w->e->db, "SELECT 1 FROM entry WHERE folder = ? AND uid = ?", folder, uid, &there);
-  if (r == DB_OK && !there)
-    r = exists(w->e->db, "SELECT 1 FROM deleted WHERE folder = ? AND uid = ?", folder, uid, &kept);
-  if (r == DB_OK)
-    row(w, w->a->job.now_s, name,
-        there  ? "is-there"
-        : kept ? "is-deleted"
-               : "is-gone",
-        who, where,
-        there  ? SLICE("it lies in the mailbox")
-        : kept ? SLICE("qasid mail undelete brings it back")
-               : SLICE("it is not in the mailbox any more"));
+    row(w, w->a->job.now_s, name, ends[place].event, who, uid_text(w, now),
+        slice_str(ends[place].text));
   return r;
 }
 

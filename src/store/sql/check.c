@@ -76,6 +76,11 @@ static const struct {
   { "SELECT d.folder, d.uid FROM deleted d WHERE d.uidl IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM gone WHERE folder = d.folder AND uidl = d.uidl)",
     "folder %lld: the UIDL of deleted message %lld could be given again", 2 },
+  { "SELECT e.folder, e.uid FROM entry e WHERE e.uidl IS NOT NULL AND e.shown IS NOT NULL",
+    "folder %lld: message %lld has two UIDLs", 2 },
+  { "SELECT e.folder, e.uid FROM entry e JOIN deleted d ON d.folder = e.folder"
+    " AND d.shown = e.shown",
+    "folder %lld: message %lld has the UIDL of a deleted message", 2 },
   { "SELECT e.folder, e.uid, f.uidnext FROM entry e JOIN folder f ON f.id = e.folder WHERE e.uid "
     ">= "
     "f.uidnext OR e.uid < 1",

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* Deleted mail that is kept for a while (the options undelete_time and undelete_space).
  *
- *   entry ──QUIT──> deleted ──undelete──> entry, the same message with the same uid and UIDL
+ *   entry ──QUIT──> deleted ──undelete──> entry, the same message with a new uid and the same UIDL
  *                      └──its time or its space is over──> (gone)
+ *
+ * A uid is never used twice (RFC 9051 §2.3.1.1), so a restored message gets a new one. Its UIDL must
+ * stay (RFC 1939 §7): one of ours, which was made of its first uid, is kept as text, in a column of
+ * its own, so that it never passes for one that came from another server.
  *
  * A deleted message keeps its body's reference. An imported UIDL goes into `gone` when its message
  * is deleted and leaves it when it comes back, so that meanwhile no import gives it to another
@@ -10,15 +14,17 @@
 #include "src/store/sql/deleted.h"
 
 #include "ipc/pop3d_store.h"
+#include "src/store/jobs/uidl.h"
 
 /* --- there --- */
 
 static enum db_result move_out(struct store_engine *e, uint64_t folder, uint32_t uid,
                                int64_t now_s) {
   struct db_stmt *s = db_prepare(
-      e->db, "INSERT INTO deleted (folder, uid, body, size, flags, date, uidl, removed, surrogate)"
-             " SELECT folder, uid, body, size, flags, date, uidl, ?3, surrogate FROM entry"
-             " WHERE folder = ?1 AND uid = ?2");
+      e->db,
+      "INSERT INTO deleted (folder, uid, body, size, flags, date, uidl, removed, surrogate, shown)"
+      " SELECT folder, uid, body, size, flags, date, uidl, ?3, surrogate, shown FROM entry"
+      " WHERE folder = ?1 AND uid = ?2");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_int(s, 2, uid);
   db_bind_int(s, 3, now_s);
@@ -40,20 +46,30 @@ enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t u
 
 /* --- and back --- */
 
-static enum db_result move_in(struct store_engine *e, struct folder *f, uint32_t uid,
-                              int64_t now_s) {
+/* A UIDL of the message's own uid is written down: that uid is not used any more. */
+static enum db_result move_in(struct store_engine *e, struct folder *f,
+                              const struct deleted_row *row, uint32_t uid, int64_t now_s) {
+  struct buf own;
+  buf_init(&own, 2 * UIDL_OWN);
+  uidl_put_own(&own, f->uidvalidity, row->uid);
   struct db_stmt *s = db_prepare(
       e->db,
-      "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came)"
-      " SELECT folder, uid, body, size, flags, date, ?3, uidl, CASE WHEN surrogate > 1"
-      " AND (surrogate & 1) <> ?5 THEN NULL ELSE surrogate END, ?4 FROM deleted"
+      "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, uidl, surrogate, came,"
+      " shown) SELECT folder, ?6, body, size, flags, date, ?3, uidl, CASE WHEN surrogate > 1"
+      " AND (surrogate & 1) <> ?5 THEN NULL ELSE surrogate END, ?4,"
+      " CASE WHEN uidl IS NULL THEN coalesce(shown, ?7) END FROM deleted"
       " WHERE folder = ?1 AND uid = ?2");
   db_bind_int(s, 1, (int64_t)f->id);
-  db_bind_int(s, 2, uid);
+  db_bind_int(s, 2, row->uid);
   db_bind_int(s, 3, (int64_t)f->modseq);
-  db_bind_int(s, 5, e->surrogates == SURROGATE_6858);
   db_bind_int(s, 4, now_s); /* EXPIRE counts its days from now */
-  return db_run(s);
+  db_bind_int(s, 5, e->surrogates == SURROGATE_6858);
+  db_bind_int(s, 6, uid);
+  db_bind_text(s, 7, buf_slice(&own));
+  enum db_result r = own.failed ? DB_NOMEM : db_run(s);
+  db_reset(s);
+  buf_free(&own);
+  return r;
 }
 
 static enum db_result forget_gone(struct store_engine *e, uint64_t folder, struct slice uidl) {
@@ -75,10 +91,11 @@ static enum db_result leave_deleted(struct store_engine *e, struct folder *f, ui
 }
 
 enum db_result message_restore(struct store_engine *e, struct folder *f,
-                               const struct deleted_row *row, int64_t now_s) {
+                               const struct deleted_row *row, int64_t now_s, uint32_t *ret_uid) {
   engine_touch(e, f);
-  enum db_result r = move_in(e, f, row->uid, now_s);
-  if (r == DB_OK && row->uidl_n) r = forget_gone(e, f->id, slice_of(row->uidl, row->uidl_n));
+  *ret_uid = (uint32_t)f->uidnext++;
+  enum db_result r = move_in(e, f, row, *ret_uid, now_s);
+  if (r == DB_OK && row->imported) r = forget_gone(e, f->id, slice_of(row->uidl, row->uidl_n));
   if (r == DB_OK) r = leave_deleted(e, f, row->uid, row->size);
   if (r != DB_OK) return r;
   e->unmeasured = true; /* unmeasured: measured now */
@@ -98,6 +115,8 @@ enum db_result message_purge(struct store_engine *e, struct folder *f,
 
 /* --- looking --- */
 
+#define ROW "folder, uid, body, size, coalesce(uidl, shown), uidl IS NOT NULL"
+
 static void take_row(struct db_stmt *s, struct deleted_row *row) {
   struct slice uidl = slice_first(db_bytes(s, 4), POP_UIDL_MAX);
   *row = (struct deleted_row){
@@ -106,6 +125,7 @@ static void take_row(struct db_stmt *s, struct deleted_row *row) {
     .body = (uint64_t)db_int(s, 2),
     .size = (uint64_t)db_int(s, 3),
     .uidl_n = (uint8_t)uidl.n,
+    .imported = db_int(s, 5),
   };
   if (uidl.n) memcpy(row->uidl, uidl.p, uidl.n);
 }
@@ -121,7 +141,7 @@ static enum db_result take_rows(struct db_stmt *s, struct deleted_row *rows, siz
 
 enum db_result deleted_of_folder(struct store_engine *e, uint64_t folder, int64_t since_s,
                                  struct deleted_row *rows, size_t most, size_t *ret_count) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT folder, uid, body, size, uidl FROM deleted"
+  struct db_stmt *s = db_prepare(e->db, "SELECT " ROW " FROM deleted"
                                         " WHERE folder = ? AND removed >= ? ORDER BY uid LIMIT ?");
   db_bind_int(s, 1, (int64_t)folder);
   db_bind_int(s, 2, since_s);
@@ -131,7 +151,7 @@ enum db_result deleted_of_folder(struct store_engine *e, uint64_t folder, int64_
 
 enum db_result deleted_before(struct store_engine *e, int64_t before_s, struct deleted_row *rows,
                               size_t most, size_t *ret_count) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT folder, uid, body, size, uidl FROM deleted"
+  struct db_stmt *s = db_prepare(e->db, "SELECT " ROW " FROM deleted"
                                         " WHERE removed <= ? ORDER BY removed LIMIT ?");
   db_bind_int(s, 1, before_s);
   db_bind_int(s, 2, (int64_t)most);
@@ -140,7 +160,7 @@ enum db_result deleted_before(struct store_engine *e, int64_t before_s, struct d
 
 enum db_result deleted_find(struct store_engine *e, uint64_t folder, uint32_t uid,
                             struct deleted_row *ret, bool *ret_there) {
-  struct db_stmt *s = db_prepare(e->db, "SELECT folder, uid, body, size, uidl FROM deleted"
+  struct db_stmt *s = db_prepare(e->db, "SELECT " ROW " FROM deleted"
                                         " WHERE folder = ? AND uid = ?");
   size_t count;
   db_bind_int(s, 1, (int64_t)folder);

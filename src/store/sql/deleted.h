@@ -9,7 +9,8 @@
 struct deleted_row {
   uint64_t folder, body, size;
   uint32_t uid;
-  uint8_t uidl_n; /* 0: not imported */
+  bool imported;  /* its UIDL */
+  uint8_t uidl_n; /* 0: it is made of the uid */
   uint8_t uidl[POP_UIDL_MAX];
 };
 
@@ -17,9 +18,10 @@ struct deleted_row {
  * the folder, as with message_delete. */
 enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t uid, int64_t now_s,
                             uint64_t *ret_size);
-/* Puts it back into its folder, as if it had never left. */
+/* Puts it back into its folder, with a new uid and the UIDL that it had. The folder has a uid left.
+ */
 enum db_result message_restore(struct store_engine *e, struct folder *f,
-                               const struct deleted_row *row, int64_t now_s);
+                               const struct deleted_row *row, int64_t now_s, uint32_t *ret_uid);
 /* Removes it for good, and its body if nothing else refers to that. */
 enum db_result message_purge(struct store_engine *e, struct folder *f,
                              const struct deleted_row *row);

@@ -33,7 +33,8 @@ static enum db_result is_there(struct db_stmt *s, const struct deliver_job *d, b
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* A UIDL of our own form, from this very maildrop, that is imported again: it contains the uid. */
+/* A UIDL of our own form, from this very maildrop, that is imported again: it contains the uid, or
+ * the first one of a message that was deleted and restored. */
 static enum db_result look_at_own_uidl(struct store_engine *e, struct deliver_job *d,
                                        bool *ret_own) {
   struct folder *f;
@@ -45,9 +46,12 @@ static enum db_result look_at_own_uidl(struct store_engine *e, struct deliver_jo
   /* otherwise it would be given to another message later */
   if (uid >= f->uidnext) d->job.result = JOB_MISSING;
   struct db_stmt *s =
-      db_prepare(e->db, "SELECT 1 FROM entry WHERE folder = ? AND uid = ? AND uidl IS NULL");
+      db_prepare(e->db, "SELECT 1 FROM entry WHERE folder = ?1 AND uid = ?2 AND uidl IS NULL"
+                        " AND shown IS NULL UNION ALL"
+                        " SELECT 1 FROM entry WHERE folder = ?1 AND shown = ?3");
   db_bind_int(s, 1, (int64_t)f->id);
   db_bind_int(s, 2, uid);
+  db_bind_text(s, 3, d->uidl);
   r = db_step(s);
   if (r == DB_ROW) d->uidl_found = UIDL_THERE;
   db_reset(s);

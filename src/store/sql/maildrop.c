@@ -48,8 +48,9 @@ static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slic
 }
 
 static enum db_result list_entries(struct store_engine *e, struct open_job *o) {
-  struct db_stmt *s = db_prepare(
-      e->db, "SELECT uid, size, uidl, surrogate FROM entry WHERE folder = ? ORDER BY uid");
+  struct db_stmt *s =
+      db_prepare(e->db, "SELECT uid, size, coalesce(uidl, shown), surrogate FROM entry"
+                        " WHERE folder = ? ORDER BY uid");
   db_bind_int(s, 1, (int64_t)o->folder);
   enum db_result r;
   while ((r = db_step(s)) == DB_ROW && !o->rows.failed)
