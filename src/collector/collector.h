@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-/* Inside the collector: what its files share.
+/* Inside the collector: declarations shared by its files.
  *
  * A run is one collection done once:
  *
  *   job from auth → (RESOLVING) → TALKING → SETTLING → result to auth, end
  *                        |        ^  |        |            ^
  *                        |        +--|-- more +            |
- *                        +-----------+-- whatever fails ---+
+ *                        +-----------+---- any failure ----+
  *
- * TALKING is a POP3 session, whose sink asks store; SETTLING sends store what was deleted there,
- * and that the listing was whole. A message at which a session is stuck is stepped over by another
- * session (steps.c). It has one question open at store at most (ipc/collector_store.h) and holds
+ * TALKING is a POP3 session, whose sink asks store; SETTLING tells store what was deleted there,
+ * and that the listing was complete. A message at which a session is stuck is skipped by another
+ * session (steps.c). A run has at most one question open at store (ipc/collector_store.h) and holds
  * the session while it waits. A message is `safe`, and so may be deleted at the other server, when
- * store has answered that it is durable: no other line of this process says so (sink.c). When auth
- * or store is lost, the runs end: what was not answered is asked anew by the next run, and store
- * knows what it has. */
+ * store has answered that it is durable: no other line of this process sets it (sink.c). When auth
+ * or store is lost, the runs end: the next run asks again what was not answered, and store knows
+ * what it has. */
 #ifndef QASID_COLLECTOR_H
 #define QASID_COLLECTOR_H
 
@@ -27,7 +27,7 @@
 #include "lib/tls/digest.h"
 
 enum {
-  CHUNK_AT = 48 * 1024,      /* so much of a message is handed to store at once */
+  CHUNK_AT = 48 * 1024,      /* size of the chunks in which a message is handed to store */
   RUN_LIST_MAX = 200 * 1000, /* messages of a listing; the rest is seen when these are gone */
   RUN_SESSION_MS = 2 * 3600 * 1000,
   RUN_PER_ADDRESS = 16,
@@ -40,7 +40,8 @@ struct collector {
   struct process *process;
   struct buf authorities; /* PEM: the authorities that may sign a server's certificate */
   struct tls_client
-      /* made when the first run needs it, freed when none is left: parsed they take megabytes */
+      /* created when the first run needs it, freed when no run is left: the parsed certificates
+       * take megabytes */
       *tls;
   struct run *runs;
   unsigned running;
@@ -58,7 +59,8 @@ enum run_asks {
   ASKS_HOUSEKEEPING
 };
 
-/* Whether a message has been through this collection before: the header, line by line (loop.c). */
+/* Detects whether a message has been through this collection before: examines the header, line by
+ * line (loop.c). */
 struct loop_look {
   struct buf line;
   bool over, by_us, found;
@@ -68,7 +70,7 @@ struct run {
   struct run *next;
   struct collector *collector;
   uint64_t tag, number;
-  uint32_t store; /* which process the grant is good for */
+  uint32_t store; /* the store process that has the grant */
   /* the job */
   char host[COLLECT_HOST_MAX + 1], mechanism[33];
   struct buf account, user, secret;
@@ -76,16 +78,16 @@ struct run {
   enum collect_tls tls;
   uint64_t leave_s;
   bool resolving;
-  /* lists of UIDLs with a blank between two: not wanted; those to step over, of earlier runs; of
-   * these that are there still; those that were tried now; those that this run stepped over */
+  /* lists of UIDLs, separated by spaces: excluded; those to skip, from earlier runs; of these,
+   * those still listed; those tried now; those that this run skipped */
   struct buf left_out, suspects, waiting, probed, stepped;
-  /* the numbers of those at which its sessions were stuck: another may have the same UIDL */
+  /* numbers of the messages at which its sessions were stuck: UIDLs may not be unique */
   uint64_t stuck[RUN_SESSIONS];
   size_t stuck_count;
-  /* the only one that this session is for; empty: it is for all others */
+  /* the only message that this session is for; empty: it is for all others */
   char probe[COLLECT_UIDL_MAX + 1];
-  char step_words[STEP_WORDS_MAX]; /* of the first that was stepped over */
-  unsigned sessions, out;          /* out: listed and left out */
+  char step_words[STEP_WORDS_MAX]; /* of the first that was skipped */
+  unsigned sessions, out;          /* excluded: listed, but not wanted */
   bool seen_list;                  /* `waiting` is true */
   struct loop_timer *pause;
   struct dial_address addresses[RUN_PER_ADDRESS];
@@ -95,28 +97,28 @@ struct run {
   struct pop3_client *pop;
   /* the listing */
   size_t asked,
-      /* items before `asked` have their dates or have no UIDL; ask_count are being asked */
+      /* items before `asked` have their dates or have no UIDL; ask_count are being asked about */
       ask_count;
   bool listed;
   /* the message */
   enum run_asks asks;
-  struct pop3_item *item; /* the one whose octets come, or that is being committed */
-  struct buf hold;        /* of it, not yet at store */
+  struct pop3_item *item; /* the item being received or committed */
+  struct buf hold;        /* its octets not yet sent to store */
   /* store has a part of it; that is to be dropped when store has answered */
-  /* store must discard what it has of a message before anything else is asked of it; the run's end
-   * does that by itself, and auth may learn of that end first */
+  /* store must discard what it has of a message before the next question; the end of the run also
+   * does that, but auth may learn of that end first */
   bool discard_due;
   bool spooled, drop;
   struct mail_clean clean;
-  bool settled; /* what it begins with is known: header_settle() */
+  bool settled; /* header_settle() has determined how it begins */
   struct digest_run *digest;
   struct loop_look loop;
-  unsigned looping; /* came through this collection before */
+  unsigned looping; /* messages that came through this collection before */
   /* the session's end */
-  struct buf gone; /* rows of store that were deleted there, u64 each */
+  struct buf gone; /* store's rows of messages that were deleted there, u64 each */
   bool housekeeping_due, more, winding;
   enum collect_outcome refused;
-  /* what became of it */
+  /* statistics */
   uint32_t fetched, deleted, left;
   uint64_t octets, began_ms;
   struct mail_changes changed;
@@ -127,54 +129,54 @@ struct run {
 
 /* run.c */
 bool run_begin(struct collector *c, uint64_t tag, const struct collect_job *job);
-/* store's answer. False: malformed, or no question is open. */
+/* An answer from store. False: malformed, or no question is open. */
 bool run_store_message(struct run *r, const struct ipc_msg *msg);
 /* The resolver's answer. False: malformed, or no question is open. */
 bool run_notified(struct run *r, const struct ipc_msg *msg);
 /* Record why the run ends; the first reason is kept. */
 void run_fail(struct run *r, enum collect_verdict v, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* No more messages; what is safe is still deleted. */
+/* Fetch no more messages; safe ones are still deleted. */
 void run_halt(struct run *r);
 void run_free(struct run *r);
-/* It is over: reports the result; the run is freed at the end of this turn. */
+/* The run is over: reports the result; it is freed at the end of this turn. */
 void run_end(struct run *r);
 /* Records what stopped the session, for its end; the session goes on to its own end. */
 void run_note(struct run *r, enum collect_verdict v, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void run_notify_store(struct run *r, uint16_t type, const struct buf *payload, enum run_asks asks);
-/* Connects to where it connected before. */
+/* Connects to the same server again. */
 void run_connect(struct run *r);
-/* What the session's end means, for the administrator. */
+/* The verdict for a session's end. */
 enum collect_verdict run_verdict(const struct pop3_client *p);
 
 /* The listing begins. */
 void steps_listed(struct run *r);
-/* May this session fetch it? `date` as in collect_dates. */
+/* True if this session is to fetch it. `date` as in collect_dates. */
 bool steps_wants(struct run *r, const struct pop3_item *item, uint64_t date);
 /* The session is over. */
 void steps_session_over(struct run *r, const char *why);
-/* store has answered what the session's end waited for. */
+/* store has answered the question that the session's end waited for. */
 void steps_wind_up(struct run *r);
-/* What the next run is to step over. */
+/* Puts what the next run is to skip. */
 void steps_put(const struct run *r, struct buf *out);
 
 /* loop.c */
 void loop_look_begin(struct loop_look *l);
-/* The next octets of a message. True: it has been through this collection before. */
+/* Examines the next octets of a message. True: it has been through this collection before. */
 bool loop_look_at(struct run *r, struct slice octets);
 
 /* sink.c */
 struct pop3_sink run_sink(struct run *r);
 bool sink_store_message(struct run *r, const struct ipc_msg *msg);
 
-/* trace.c: "Received: …" in front of a message. */
+/* trace.c: the "Received: …" to be prepended to a message. */
 void trace_put(const struct run *r, int64_t now_s, struct buf *out);
 
 /* main.c */
 extern const struct role_ops collector_ops;
 void collector_open(struct collector *c);
-/* Frees one that was started, and reports nothing. */
+/* Frees a started collector, and reports nothing. */
 void collector_close(struct collector *c);
 void collector_sent_result(struct run *r);
 void collector_reap(struct collector *c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Detects mail loops. A collection that fetches from the account that it delivers to, directly or
- * through others, would double that account's mail in each run. Each message that was collected has
- * our trace field (trace.c): one that has the field of this very collection is left where it is.
+ * through others, would double that account's mail in each run. Each collected message has our
+ * trace field (trace.c): a message with the field of this very collection is left at its server.
  *
  *   Received: from …
  *   \tby mx.example.org (Qasid) with POP3S

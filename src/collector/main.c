@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The process that fetches mail from other servers: it asks auth what is due, one question ahead of
- * what it can do, and runs it. It makes outgoing TCP connections and nothing else; it has no file,
- * listens nowhere, and names no account. */
+/* The process that fetches mail from other servers: it asks auth for due work, one question ahead
+ * of what it can run, and runs it. It makes outgoing TCP connections and nothing else; it has no
+ * file, listens nowhere, and names no account. */
 #include <string.h>
 
 #include "lib/base/num.h"
@@ -28,8 +28,8 @@ struct tls_client *collector_tls(struct collector *c, struct buf *err) {
   return c->tls = tls_client_new(&o, err);
 }
 
-/* Before the process is confined. Without the file the process runs all the same: some servers are
- * used without TLS. */
+/* Before the process is confined. Without the file of CA certificates the process runs all the
+ * same: some servers are used without TLS. */
 static bool prepare(struct process *r, struct buf *err) {
   struct collector *c = r->arg;
   uint64_t port;
@@ -52,7 +52,7 @@ static struct run *find(struct collector *c, uint64_t tag) {
   return r;
 }
 
-/* One question ahead of what can be done. */
+/* One question more than the runs in progress, up to the maximum. */
 static void ask_for_work(struct collector *c) {
   uint32_t auth = process_single(c->process, ROLE_AUTH);
   if (c->waits || !auth || c->process->stopping ||
@@ -149,14 +149,14 @@ static bool message(struct process *r, enum role kind, uint32_t number, const st
   struct run *run = find(c, msg->tag);
   if (kind == ROLE_RESOLVER) return !run || run_notified(run, msg);
   if (kind != ROLE_STORE) return false;
-  return !run || run_store_message(run, msg); /* the answer to a run that is over is dropped */
+  return !run || run_store_message(run, msg); /* the answer to a run that is over is discarded */
 }
 
 static void peer_connected(struct process *r, enum role kind, uint32_t number, int fd) {
   if (kind == ROLE_AUTH) ask_for_work(r->arg);
 }
 
-/* The process that the runs report to, deliver to, or resolve names with is gone. */
+/* A process that runs report to, deliver to, or resolve names with is gone. */
 static void peer_lost(struct process *r, enum role kind, uint32_t number) {
   struct collector *c = r->arg;
   if (kind == ROLE_AUTH) c->waits = false;
@@ -208,7 +208,8 @@ int collector_main(int argc, char **argv) {
   struct collector c;
   collector_open(&c);
   int code =
-      process_run(&collector_ops, &c); /* the loop is gone then, and all its resources with it */
+      process_run(&collector_ops, &c); /* the loop is freed by then, and all its resources with
+                                        * it */
   buf_free(&c.authorities);
   return code;
 }

@@ -107,7 +107,7 @@ void run_halt(struct run *r) {
 /* --- the session's end --- */
 
 enum collect_verdict run_verdict(const struct pop3_client *p) {
-  /* RFC 3206 §4: it is the name or the password */
+  /* RFC 3206 §4: the name or the password is wrong */
   static const struct slice sure = SLICE("[AUTH]");
   switch (pop3_end_class(p->end)) {
   case POP3_END_IS_DONE: return COLLECT_WENT_WELL;
@@ -185,7 +185,7 @@ void run_connect(struct run *r) {
   buf_free(&err);
 }
 
-/* Those that this server lets a collection reach. */
+/* The addresses that a collection may connect to. */
 static size_t allowed(const struct run *r, const struct dial_address *from, size_t count,
                       struct dial_address *to) {
   size_t n = 0;
@@ -275,7 +275,7 @@ bool run_notified(struct run *r, const struct ipc_msg *msg) {
   if (a.result == DNS_FOUND)
     found(r, &a);
   else if (no_service)
-    look_up(r, DNS_ADDRESS); /* the domain's own host, then */
+    look_up(r, DNS_ADDRESS); /* fall back to the domain's own host */
   else
     not_found(r, &a);
   return true;
@@ -295,7 +295,7 @@ static bool take_job(struct run *r, const struct collect_job *job) {
   r->leave_s = job->leave_s;
   buf_put(&r->account, job->account);
   buf_put(&r->user, job->user);
-  buf_reserve(&r->secret, COLLECT_SECRET_MAX); /* at once: it is a password */
+  buf_reserve(&r->secret, COLLECT_SECRET_MAX); /* full size at once: it is a password */
   buf_put(&r->secret, job->secret);
   buf_put(&r->left_out, job->left_out);
   buf_put(&r->suspects, job->stepped);

@@ -20,7 +20,7 @@ static void resume(struct run *r) {
 
 static bool is_wanted_number(const struct pop3_item *item) { return item->uidl.n > 0; }
 
-/* The next UIDLs, as many as one question takes. False: all were asked. */
+/* Asks about the next UIDLs, as many as one question takes. False: all were asked. */
 static bool ask_dates(struct run *r) {
   struct buf list, sizes, b;
   buf_init(&list, 80 * COLLECT_ASK_MAX);
@@ -85,7 +85,7 @@ static enum pop3_sink_verdict on_listed(void *arg, struct pop3_item *items, size
   }
   if (ask_dates(r)) return POP3_SINK_HOLD;
   r->listed = true;
-  r->left += (uint32_t)count; /* without a UIDL, all of them */
+  r->left += (uint32_t)count; /* messages without a UIDL, all of them */
   return POP3_SINK_ON;
 }
 
@@ -140,7 +140,7 @@ static void spool(struct run *r) {
   buf_free(&b);
 }
 
-/* Gives up this message, whatever else happens: store discards what it has of it. */
+/* Gives up this message: store discards what it has of it. */
 static enum pop3_sink_verdict refuse_message(struct run *r) {
   if (r->spooled) r->discard_due = true;
   r->spooled = false;
@@ -168,7 +168,7 @@ static enum pop3_sink_verdict on_piece(void *arg, struct pop3_item *item, struct
   return POP3_SINK_HOLD;
 }
 
-/* A failure that may last is retried no sooner than one of the other server. */
+/* A failure here that may last is not retried sooner than one of the other server. */
 static const struct refusal {
   enum collect_verdict verdict;
   const char *words;
@@ -180,7 +180,7 @@ static const struct refusal {
   [COLLECT_GONE] = { COLLECT_LATER, "the account was deleted" },
 };
 
-/* store refuses it. A message that is too large is left at the server; everything else ends the
+/* store refuses the message. If it is too large it is left at the server; any other reason ends the
  * run. */
 static void take_refusal(struct run *r, enum collect_outcome o) {
   r->refused = o;
@@ -210,7 +210,7 @@ static enum pop3_sink_verdict on_end(void *arg, struct pop3_item *item) {
   struct run *r = arg;
   struct buf b, id, head;
   uint8_t digest[DIGEST_SHA256_SIZE];
-  if (!item->octets) { /* whatever is listed: there is nothing to keep */
+  if (!item->octets) { /* whatever was listed: an empty message is not kept */
     forget_message(r);
     pop3_client_settle(r->pop, item, false);
     return POP3_SINK_ON;
@@ -266,7 +266,7 @@ static bool on_committed(struct run *r, const struct ipc_msg *msg) {
   return true;
 }
 
-/* A message that was begun ends without its end: store discards what it has of it. */
+/* A message that was begun does not complete: store discards what it has of it. */
 static void on_cut(void *arg, struct pop3_item *item) {
   struct run *r = arg;
   if (r->asks == ASKS_SPOOL)

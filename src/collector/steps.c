@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /* From one session of a run to the next, and the report at its end.
  *
- * One message can end every session: the other server does not stuff its dots, or crashes on it. It
- * is stepped over: a new session fetches the others. A message that came shorter than announced is
- * treated likewise: nothing that comes behind it in the same session is deleted
+ * A single message can make every session fail: the other server does not stuff its dots, or
+ * crashes on it. It is skipped: a new session fetches the others. A message that came shorter than
+ * announced is treated likewise: nothing that follows it in the same session is deleted
  * (mail/pop3/client.h), so it is left out. auth keeps the UIDLs of both, and the next run tries
  * each again, alone, in a session of its own after all the others.
  *
- *   session for all but the suspects --stuck at a message--> it is a suspect now --+
- *      ^     |                                                                     |
- *      +-----|---------------------------------------------------------------------+
- *            +--done--> rows of deleted messages are removed → the listing was whole → a session
+ *   session for all but the suspects --stuck at a message--> it becomes a suspect --+
+ *      ^     |                                                                      |
+ *      +-----|----------------------------------------------------------------------+
+ *            +--done--> rows of deleted messages are removed → the listing was complete → a session
  *                       for the next suspect …
  *
- * A run has RUN_SESSIONS at most, and a list of UIDLs COLLECT_UIDLS_MAX octets; what is beyond
- * comes with later runs: suspects that had no session in this one are the next one's first. */
+ * A run has at most RUN_SESSIONS, and a list of UIDLs COLLECT_UIDLS_MAX octets; the rest is left to
+ * later runs: suspects that had no session in this one come first in the next. */
 #include <stdio.h>
 
 #include "src/collector/collector.h"
@@ -54,7 +54,7 @@ static uint32_t count(const struct buf *list) {
   return n;
 }
 
-/* The suspects that are left of the last run's, in its order: those tried, or the others. */
+/* The remaining suspects of the last run, in its order: those tried, or the others. */
 static void put_suspects(const struct run *r, bool tried, struct buf *out) {
   const struct buf *left = r->seen_list ? &r->waiting : &r->suspects;
   for (struct slice rest = buf_slice(&r->suspects); rest.n;) {
@@ -86,7 +86,7 @@ static bool was_stuck_at(const struct run *r, const struct pop3_item *item) {
   return was;
 }
 
-/* A suspect that is known whole, or is to be left for now, is not tried; its twin is. */
+/* A suspect already known complete, or to be left for now, is not tried; its twin is. */
 bool steps_wants(struct run *r, const struct pop3_item *item, uint64_t date) {
   if (was_stuck_at(r, item)) return false;
   if (is_probe(r)) return slice_eq(item->uidl, slice_str(r->probe));
@@ -109,7 +109,7 @@ static void name_step(struct run *r, const struct pop3_item *item, const char *w
            (unsigned long long)item->number, SLICE_ARG(item->uidl), why);
 }
 
-/* Rows of what is deleted there for good (RFC 1939 §6: when QUIT was answered). */
+/* The rows of messages that were deleted there for good (RFC 1939 §6: when QUIT was answered). */
 static void take_deleted(struct run *r) {
   for (size_t i = 0; r->pop->end == POP3_END_DONE && i < r->pop->count; i++) {
     const struct pop3_item *item = &r->pop->items[i];
@@ -119,7 +119,8 @@ static void take_deleted(struct run *r) {
   }
 }
 
-/* What came short is left out from now on. True: another session may delete what came behind it. */
+/* Messages that came short are left out from now on. True: another session may delete those that
+ * followed them. */
 static bool take_shorts(struct run *r) {
   bool some = false, held_up = false;
   for (size_t i = 0; i < r->pop->count; i++) {
@@ -134,12 +135,12 @@ static bool take_shorts(struct run *r) {
   return some && held_up;
 }
 
-/* It is known: the suspect is the other one. */
+/* It is known: the suspect is the other message with that UIDL. */
 static bool is_other_twin(const struct run *r, const struct pop3_item *item) {
   return item->twin && item->wish == POP3_LEAVE && !was_stuck_at(r, item);
 }
 
-/* It came whole, or is not listed any more. */
+/* It came complete, or is not listed any more. */
 static void take_probe(struct run *r) {
   bool there = false;
   for (size_t i = 0; i < r->pop->count; i++) {
@@ -151,7 +152,7 @@ static void take_probe(struct run *r) {
   if (!there) drop(&r->waiting, slice_str(r->probe));
 }
 
-/* In the order that the last run left, not in that of the listing. */
+/* In the order of the last run, not in that of the listing. */
 static bool next_suspect(const struct run *r, struct slice *ret) {
   for (struct slice rest = buf_slice(&r->suspects); rest.n;) {
     *ret = slice_split(&rest, ' ');
@@ -160,7 +161,7 @@ static bool next_suspect(const struct run *r, struct slice *ret) {
   return false;
 }
 
-/* The session that comes next, if any does. */
+/* Plans the next session, if there is one. */
 static bool plan_probe(struct run *r) {
   struct slice next;
   r->probe[0] = 0;
@@ -178,7 +179,7 @@ static bool session_done(struct run *r) {
   return (again && !is_probe(r)) || plan_probe(r);
 }
 
-/* Stuck at a message: steps over it. */
+/* Stuck at a message: skips it. */
 static bool step_over(struct run *r) {
   const struct pop3_item *stuck = r->pop->stuck;
   if (stuck && stuck->uidl.n) name_step(r, stuck, pop3_end_meaning(r->pop->end));
@@ -204,7 +205,7 @@ void steps_session_over(struct run *r, const char *why) {
   bool done = r->pop->end == POP3_END_DONE, probe = is_probe(r);
   take_deleted(r);
   r->more = (done ? session_done(r) : step_over(r)) && !last;
-  /* a suspect makes no failure: the others are here */
+  /* a suspect does not make the run fail: the other messages are here */
   if (!done && !r->more && !probe) note_failure(r, why);
   r->winding = true;
   if (r->asks == ASKS_NOTHING) steps_wind_up(r);
@@ -271,7 +272,7 @@ static void notify_deleted(struct run *r) {
   buf_free(&b);
 }
 
-/* What store has not noted, it does not lose: the message is fetched once more. */
+/* If store has not recorded it, nothing is lost: the message is fetched once more. */
 void steps_wind_up(struct run *r) {
   if (r->over) return;
   r->winding = true;

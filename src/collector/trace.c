@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The trace field that records how a message was collected (RFC 5321 §4.4; §3.7.2 requires it of
- * gateways): the fields that it had are left as they are.
+ * gateways): the message's own fields are unchanged.
  *
  *   Received: from pop.example.net ([192.0.2.1])
  *   	by mx.example.org (Qasid) with POP3S

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* The command line's requests to the sender: where mail for a destination would go, and what is
- * remembered of servers.
+ * remembered about servers.
  *
- * A plan takes the way of a letter (route, hosts, addresses, TLS) with the same functions, and
- * connects to nothing. It has one question open at the resolver; when a command line is gone, its
- * plan is freed. */
+ * A plan follows the path of a letter (route, hosts, addresses, TLS) with the same functions, and
+ * connects to nothing. It has one question open at the resolver; when the command line disconnects,
+ * its plan is freed. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ static enum dns_kind plan_question(const struct plan *p, const char **ret_name) 
   return route_question(&p->route, p->name, ret_name);
 }
 
-/* What TLS will be used there. */
+/* The TLS that would be used there. */
 static const char *plan_tls(const struct plan *p, const struct dial_address *at,
                             const struct no_tls **ret_memory) {
   *ret_memory = p->route.tls == ROUTE_OPPORTUNISTIC ? sender_no_tls(p->sender, at) : NULL;
@@ -139,7 +139,7 @@ static void plan_verdict(struct plan *p, const struct hosts_verdict *v) {
 }
 
 static void plan_answer(struct plan *p, const struct dns_answer *a) {
-  struct hosts hosts; /* what is found; the lines are written by plan_line() */
+  struct hosts hosts; /* the result; plan_line() writes the lines */
   struct sender *s = p->sender;
   const char *name;
   enum dns_kind kind = plan_question(p, &name);

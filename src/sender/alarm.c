@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Routes whose server refuses our login: `status` tells them, the log at most once a minute each
- * with the number of times, and the postmaster is told by store. A login that succeeds ends it.
- * Invariant: a server and login have one place; beyond ALARMS_MAX of them the others are in the log
- * of their messages only. */
+/* Routes whose server refuses our login: `status` lists them, the log has at most one line a minute
+ * for each with the number of refusals, and store notifies the postmaster. A successful login ends
+ * it. Invariant: a server and login have one entry; beyond ALARMS_MAX of them the others appear
+ * only in the log lines of their messages. */
 #include <stdio.h>
 #include <string.h>
 

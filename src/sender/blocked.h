@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Detects whether the network between here and the world drops connections to the mail port, as for
- * most homes and at many hosters. Pure.
+/* Detects whether the network between this machine and the Internet drops connections to the mail
+ * port, as most home networks and many hosting providers do. Pure.
  *
- * It is so when BLOCKED_HOSTS different addresses did not answer over BLOCKED_MS, and none was
- * connected to meanwhile. One connection is proof of the contrary. A refusal (RST) proves neither:
- * that may be the host's own. */
+ * It is assumed when BLOCKED_HOSTS different addresses did not answer over BLOCKED_MS, and no
+ * connection succeeded meanwhile. One connection disproves it. A refusal (RST) proves neither: it
+ * may come from the host itself. */
 #ifndef QASID_SENDER_BLOCKED_H
 #define QASID_SENDER_BLOCKED_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Which addresses a destination's mail goes to (RFC 5321 §5.1), without those that are ours or not
- * public.
+/* The addresses that a destination's mail goes to (RFC 5321 §5.1), without our own and those that
+ * are not public.
  *
- * Hosts come in the order of their preference, drawn within one. Mail for a host that we are
- * ourselves, or that has no better preference than we have, would come back: those hosts are left
- * out. */
+ * Hosts come in the order of their preference, in random order within one preference. Mail to a
+ * host that is this server, or that has no better preference than this server, would come back:
+ * those hosts are left out. */
 #include "src/sender/sender.h"
 
 #include <arpa/inet.h>
@@ -38,7 +38,7 @@ void hosts_read_own(struct sender *s) {
   freeifaddrs(list);
 }
 
-/* Do we accept mail at that port ourselves? "*:25", "[::]:25", "192.0.2.1:25". */
+/* True if we accept mail at that port ourselves: "*:25", "[::]:25", "192.0.2.1:25". */
 static bool listens_at(const struct conf *c, uint16_t port) {
   for (size_t i = 0; i < c->listen_smtp.count; i++) {
     struct slice text = slice_str(c->listen_smtp.items[i]);
@@ -76,7 +76,7 @@ static bool is_us(const struct sender *s, const struct dns_host *h, uint16_t por
   return false;
 }
 
-/* Our own preference; 65536: we are not among the hosts. */
+/* This server's own preference; 65536: it is not among the hosts. */
 static uint32_t own_preference(const struct sender *s, const struct dns_answer *a, uint16_t port) {
   uint32_t own = 65536;
   for (size_t i = 0; i < a->host_count; i++)
@@ -84,7 +84,7 @@ static uint32_t own_preference(const struct sender *s, const struct dns_answer *
   return own;
 }
 
-/* One host's addresses, in their order; or the host as a whole. */
+/* One host's addresses, in order; or the host as a whole. */
 static void walk_host(const struct sender *s, const struct dns_host *h, const struct route *r,
                       const char *lane, hosts_fn *fn, void *arg) {
   const struct source *source;
@@ -155,7 +155,7 @@ struct hosts_verdict hosts_of_literal(const struct sender *s, const struct route
 static struct hosts_verdict not_found(const struct dns_answer *a, const struct route *r,
                                       const char *name) {
   bool no_service = a->result == DNS_NO_NAME || a->result == DNS_NONE || a->result == DNS_REFUSED;
-  /* a mistake of the configuration's, or of the zone's: no reason to return mail */
+  /* a mistake in the configuration or in the zone: no reason to return mail */
   if (r->srv[0] && no_service)
     return verdict(HOSTS_LATER, "4.4.4", r->srv, "its SRV records name no server");
   switch (a->result) {

@@ -3,10 +3,10 @@
  *
  *   WAITS_FOR_DNS → ASKS → READY ⇄ (links) → at rest → freed
  *
- * Letters whose routes are the same share a lane: the same host, TLS and login. So a connection
- * never carries mail of others than those whose route has its login. The number of its connections
- * grows with deliveries and shrinks with failures; a lane whose servers cannot be reached returns
- * all its letters at once, so that they take no place from others. */
+ * Letters with equal routes share a lane: the same host, TLS and login. So a connection only
+ * carries mail whose route has its login. The number of connections grows with deliveries and
+ * shrinks with failures; a lane whose servers cannot be reached returns all its letters at once, so
+ * that they do not take up room needed for others. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,7 +207,7 @@ void lane_put_back(struct lane *l, struct letter *x) {
   lane_mark(l);
 }
 
-/* A session of it was ready, now or before. */
+/* True if one of its sessions has been ready. */
 static bool link_worked(const struct link *k) {
   return k->worked || (k->client && k->client->ready);
 }
@@ -217,7 +217,7 @@ void lane_failed(struct link *k) {
   struct letter *x;
   if (!k->avoids && l->want > 1) l->want /= 2;
   for (const struct link *other = l->links; other; other = other->next)
-    /* another one serves the queue */
+    /* another link serves the queue */
     if (!other->over && link_worked(other) && other->avoids == k->avoids) return;
   while ((x = lane_next(k)) != NULL) {
     snprintf(x->host, sizeof x->host, "%s", k->why_host);
@@ -240,7 +240,7 @@ static void not_found(struct lane *l, const struct hosts_verdict *v) {
   }
 }
 
-/* The hosts that refused it may be others now, or in another order. */
+/* The hosts that refused it may have changed, or be in another order. */
 static void forget_refusals(struct lane *l) {
   struct letter *x;
   while ((x = l->picky) != NULL) {
@@ -259,7 +259,7 @@ static void lane_to(struct lane *l, enum lane_state to) {
   l->state = to;
 }
 
-/* Connects, asks, wakes: whatever there is to be done. */
+/* Does whatever is to be done: connects, asks DNS, wakes links. */
 static void lane_go(struct lane *l);
 
 static void found(struct lane *l, const struct dns_answer *a) {
@@ -355,8 +355,8 @@ void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a
   found(l, a);
 }
 
-/* The next resolver is asked again, but not without end: the question itself may be what ends
- * them. */
+/* A question is put to the next resolver, but not endlessly: the question itself may be what
+ * crashes them. */
 void lanes_resolver_lost(struct sender *s) {
   static const struct dns_answer later = { .kind = DNS_MX,
                                            .result = DNS_LATER,
@@ -429,9 +429,9 @@ static bool has_link(const struct lane *l, const struct letter *x) {
   return false;
 }
 
-/* A picky letter that no link will take gets one, beside those that serve the others. Waking a link
- * may take letters from the list, end them and put others in, so that no place in it is kept
- * across; a link is freed in tend() only. */
+/* Opens a link for a picky letter that no existing link will take, beside those that serve the
+ * others. Waking a link may remove letters from the list, finish them and insert others, so no
+ * pointer into it is kept across; links are freed in tend() only. */
 static void go_picky(struct lane *l) {
   struct sender *s = l->sender;
   for (struct link *k = l->links; k; k = k->next)
@@ -441,7 +441,7 @@ static void go_picky(struct lane *l) {
   while (x && has_link(l, x)) x = x->next;
   if (!x) return;
   s->starved |= s->connections >= s->process->conf->sender_connections;
-  /* those behind it have their turn when the lane is looked at again */
+  /* the letters after it get their turn when the lane is next examined */
   if (!s->starved) sender_link_open(l, x->refused);
 }
 

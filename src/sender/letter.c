@@ -108,7 +108,7 @@ static void report_place(struct letter *l) {
   l->told = l->seen;
 }
 
-/* Most letters are gone before store is notified: they cost no message. */
+/* Most letters are finished before store would be told where they are: they cost no message. */
 void letters_sweep(struct sender *s) {
   uint64_t key, value;
   for (size_t i = 0; map_each(&s->letters, &i, &key, &value);) {
@@ -161,8 +161,8 @@ bool letter_octets(struct letter *l, struct slice octets) {
   return true;
 }
 
-/* What is in hand from `at` on: of our fields, of what came with the letter, of what was asked for.
- */
+/* The available octets from `at` on: of the prefix, of those that came with the letter, of those
+ * read from store. */
 static struct slice in_hand(const struct letter *l) {
   if (l->at < l->prefix.n) return slice_from(l->prefix, (size_t)l->at);
   uint64_t at = l->at - l->prefix.n;
@@ -171,13 +171,13 @@ static struct slice in_hand(const struct letter *l) {
 
 static bool is_read(const struct letter *l) { return l->at == l->prefix.n + l->size; }
 
-/* The octets in hand were used up to `n`. */
+/* The available octets were used up to `n`. */
 static void used(struct letter *l, size_t n) {
   if (l->at >= l->prefix.n + l->first.n) buf_drop(&l->chunk, n);
   l->at += n;
 }
 
-/* More of the message into the converter, which is in hand: false when it ran out of memory. */
+/* Feeds more of the message to the converter: false if it ran out of memory. */
 static bool convert(struct letter *l, struct slice from) {
   struct slice some = slice_first(from, CONVERTED_PIECE);
   seven_put(l->seven, some, &l->converted);
@@ -261,8 +261,8 @@ static bool keep_outcome(struct letter *l, const struct send_outcome *o, struct 
 
 static uint8_t family_bit(uint8_t n) { return n == 4 ? 1 : 2; }
 
-/* A policy refusal that may be about the address from which we connect: x.7.z, or 554 without an
- * enhanced code before any recipient was named. */
+/* True for a policy refusal that may be about our source address: x.7.z, or 554 without an enhanced
+ * code before any RCPT. */
 static bool is_policy(const struct letter *l, const struct smtp_verdict *v) {
   const struct conf_list *own = &l->sender->process->conf->reply_classes;
   const struct smtp_class_rules rules = { own->items, own->count };
@@ -272,8 +272,8 @@ static bool is_policy(const struct letter *l, const struct smtp_verdict *v) {
   return c == SMTP_CLASS_POLICY || c == SMTP_CLASS_REPUTATION || c == SMTP_CLASS_AUTHENTICITY;
 }
 
-/* It does not count yet: addresses of the other family are tried first. The reply is kept, in case
- * they cannot be reached. */
+/* True if the refusal does not count yet, because addresses of the other family are tried first.
+ * The reply is kept, in case they cannot be reached. */
 static bool asks_other_family(struct letter *l, size_t i, const struct send_outcome *o) {
   const struct link *k = l->link;
   const struct smtp_verdict *v = &l->smtp.rcpts[i].verdict;
@@ -283,14 +283,15 @@ static bool asks_other_family(struct letter *l, size_t i, const struct send_outc
   return lane_has_other_family(k->lane, l, k->address.n) && keep_outcome(l, o, &l->replied[i]);
 }
 
-/* It has left doubt before, whether the server took the message: another server is asked. */
+/* True if an earlier attempt left it in doubt whether the server took the message: another server
+ * is tried. */
 static bool asks_other_host(struct letter *l, size_t i, const struct send_outcome *o) {
   const struct link *k = l->link;
   return k && l->doubts && l->smtp.rcpts[i].verdict.doubtful && !l->recalled &&
          lane_has_other_host(k->lane, l, k->host) && keep_outcome(l, o, &l->replied[i]);
 }
 
-/* An attempt that we have cut: what the server did not say is no failure. */
+/* True for an attempt that we interrupted: a missing reply is then not a failure of the server. */
 static bool was_cut(const struct smtp_verdict *v) {
   return v->fate == SMTP_TEMPORARY && !v->code && v->stage >= SMTP_STAGE_BODY;
 }
@@ -329,7 +330,7 @@ bool letter_take_verdicts(struct letter *l, bool cut) {
   return kept == 0;
 }
 
-/* The text of an obstacle, once all hosts have it. */
+/* The outcome for an obstacle that all hosts have. */
 static struct send_outcome final_outcome(const struct smtp_verdict *v, const char *why,
                                          struct buf *text) {
   static const struct {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* A link: one connection after another until an address takes our mail, and the session there.
+/* A link: tries addresses until one accepts a connection, and runs the session there.
  *
  *   address 1 → (its TLS fails: again, without) → address 2 → … → none: lane_failed()
  *                    session ready → letters → idle → QUIT
  *
- * A session that was ready and ends gives its letters back; what was not tried goes to the front of
- * the lane's queue. */
+ * A ready session that ends returns its letters; untried ones go to the front of the lane's
+ * queue. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -58,7 +58,7 @@ static void grow(struct lane *l) {
   if (l->want < l->sender->process->conf->destination_connections) l->want++;
 }
 
-/* What was not tried is tried again, but not without end, should every server behave so. */
+/* Untried letters are tried again, but not endlessly, in case every server behaves so. */
 static void on_done(void *arg, struct smtp_letter *smtp) {
   struct link *k = arg;
   struct letter *x = smtp->own;
@@ -69,7 +69,7 @@ static void on_done(void *arg, struct smtp_letter *smtp) {
     return;
   }
   if (!all && x->obstructed && !x->recalled) {
-    x->rounds--; /* so many hosts there are, and each is asked once */
+    x->rounds--; /* one round for each host, and each is tried once */
     lane_refused(k->lane, x, k->host, x->other_family ? k->address.n : 0);
     return;
   }
@@ -146,7 +146,7 @@ static void note_why(struct link *k, enum smtp_stage stage, const char *why) {
   buf_put_str(&k->why.text, why);
 }
 
-/* The end of the session as a verdict on this address. */
+/* Records the end of the session as a verdict on this address. */
 static void note_session(struct link *k, const char *why) {
   const struct smtp_client *c = k->client;
   if (c->ready && c->end == SMTP_END_SHUT_DOWN && c->last.stage == SMTP_STAGE_RCPT) {
@@ -178,9 +178,9 @@ static void note_address(struct link *k) {
   buf_free(&b);
 }
 
-/* Opportunistic TLS failed, stalled, or was garbage from the first octet on: retry the same address
- * without TLS, and remember that for some days. An attacker who could cause that could as well have
- * removed STARTTLS from the list. */
+/* Opportunistic TLS failed, stalled, or was garbage from the first octet on: retries the same
+ * address without TLS, and remembers that for some days. An attacker who can cause that could
+ * equally have removed STARTTLS from the EHLO response. */
 static bool tls_is_the_cause(const struct link *k) {
   enum smtp_end end = k->client->end;
   bool failed =
@@ -189,7 +189,7 @@ static bool tls_is_the_cause(const struct link *k) {
   return failed && !k->no_tls && policy_of(k).tls == SMTP_TLS_IF_OFFERED;
 }
 
-/* The connection that ends cannot be freed from inside its own call. */
+/* The ending connection cannot be freed from inside its own callback. */
 static void go_later(struct link *k) {
   k->again = true;
   lane_mark(k->lane);
@@ -217,7 +217,7 @@ static void session_over(struct link *k, const char *why) {
     k->no_tls = true;
     go_later(k);
   } else if (done || (ready && worked_here)) {
-    link_over(k); /* the lane opens another if there is more to be sent */
+    link_over(k); /* the lane opens another link if there is more to send */
   } else {
     next_address(k);
   }
@@ -247,7 +247,7 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
 
 /* --- the beginning --- */
 
-/* The next address that it goes to. False: there is none. */
+/* Finds its next address. False: there is none. */
 static bool find_address(struct link *k) {
   const struct hosts *h = &k->lane->hosts;
   while (k->at < h->count && (k->avoids >> k->at & 1)) k->at++;
@@ -260,7 +260,7 @@ void sender_link_go(struct link *k) {
   const struct dial_ops ops = { on_ready, on_over, k, &smtp_client_ops };
   dial_free(&k->dial);
   bool work = lane_has_work(k);
-  if (!find_address(k) || !work) { /* others may have sent all meanwhile */
+  if (!find_address(k) || !work) { /* other links may have sent everything meanwhile */
     if (work)
       all_failed(k);
     else

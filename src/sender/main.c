@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The sender's process: messages in, the turn's work, its end. */
+/* The sender's process: messages from other processes, the work at the end of a turn, shutdown. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,8 @@ enum { SENDER_AUTHORITIES_MAX = 4 * 1024 * 1024, SWEEP_MS = 1000, SWEEPS_OF_LANE
 
 /* --- TLS --- */
 
-/* The authorities are parsed when a route first needs them: it takes longer than all the rest of
- * the start, and megabytes. */
+/* The CA certificates are parsed when a route first needs them: that takes longer than all the rest
+ * of the start, and megabytes. */
 static struct tls_client *tls_verified(struct sender *s) {
   struct buf err;
   if (s->tls_verified || !buf_len(&s->authorities))
@@ -223,7 +223,7 @@ static void peer_connected(struct process *r, enum role kind, uint32_t number, i
   sender_turn(s);
 }
 
-/* Letters return to store; a new store sends them anew. */
+/* Its letters are store's again; a new store hands them out again. */
 static void forget_all(struct sender *s) {
   while (s->oldest) {
     struct lane *l = s->oldest;
@@ -234,7 +234,7 @@ static void forget_all(struct sender *s) {
     lane_drop_letters(l);
     lane_free(l);
   }
-  uint64_t key, value; /* those that are in no lane: being signed */
+  uint64_t key, value; /* letters in no lane: being signed */
   for (size_t i = 0; map_each(&s->letters, &i, &key, &value); i = 0)
     letter_free((struct letter *)(uintptr_t)value);
   s->freed = 0;
@@ -284,11 +284,11 @@ static bool start(struct process *r, struct buf *err) {
   return make_tls(s, err);
 }
 
-/* What is read at the start has not changed (src/parent/renew.c); which hosts of a destination are
- * tried may have. */
+/* What is read at the start has not changed (src/parent/renew.c); the choice of a destination's
+ * hosts may have. */
 static void reload(struct process *r, const struct conf *before) { lanes_forget_hosts(r->arg); }
 
-/* Letters that are signed, or converted, are in no lane. */
+/* Returns the letters in no lane: those being signed or converted. */
 static void return_unsigned(struct sender *s) {
   uint64_t key, value;
   for (size_t i = 0; map_each(&s->letters, &i, &key, &value);) {
@@ -313,7 +313,8 @@ static void end_by(struct sender *s, uint64_t cut_ms, uint64_t cut_end_ms) {
             s->letters.count, s->returned);
 }
 
-/* Who awaits the reply to an end of data then has the time-out of that still, and a minute. */
+/* A session that by then awaits the reply to an end of data gets the full time-out for that, and a
+ * minute. */
 static void retire(struct process *r) {
   end_by(r->arg, RETIRE_MS, RETIRE_MS + r->conf->sender_end_timeout * 1000 + 60 * 1000);
 }

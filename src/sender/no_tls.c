@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Addresses whose TLS failed, and why: mail goes there in the clear for SEND_NO_TLS_S. store keeps
- * them, so that they outlive the process: it is told each, all of them when it is new, and tells
- * them to a sender that is new. Invariant: an address and port is there once. */
+ * them, so that they outlive the process: each is reported to store, a new store gets all of them,
+ * and a new sender gets them from store. Invariant: an address and port occurs once. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ static struct no_tls *first_to_end(struct sender *s) {
   return first;
 }
 
-/* When the table is full the one that ends first makes room. */
+/* If the table is full, the entry that expires first is replaced. */
 static struct no_tls *keep(struct sender *s, const struct dial_address *at, uint64_t seconds,
                            struct slice lane, struct slice why) {
   struct no_tls *place = NULL;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-/* The option `routes`: where mail for a destination goes, when not by its own MX records.
+/* The option `routes`: where mail for a destination goes if not to its own MX hosts.
  *
  *   "WHICH HOST[:PORT] [tls=opportunistic|required|verified|none|implicit] [login=USER] [lmtp]"
  *
- * conf/routes.c has what WHICH may be, and which of several lines decides.
- * HOST in brackets is an address or a name whose MX records are not looked at; "direct" stands for
- * the destination's own. "srv:_submission._tcp.example.org[:PORT]": the servers that the SRV
- * records of that service name (RFC 2782), at this port. A record with another port is passed over:
- * the sandbox lets the process connect to ports that the configuration has, and to no others.
+ * conf/routes.c describes WHICH, and which of several lines decides. HOST in brackets is an
+ * address, or a name whose MX records are not looked up; "direct" means the destination's own MX
+ * hosts. "srv:_submission._tcp.example.org[:PORT]": the servers in the SRV records of that service
+ * (RFC 2782), at this port. A record with another port is ignored: the sandbox lets the process
+ * connect only to ports in the configuration.
  *
- * The certificate is then held against example.org, and not against the name in the SRV record.
- * That name came out of DNS, which is not proven: whoever can forge the answer would name a host
- * for which he has a certificate. A reference identity comes from what the administrator wrote (RFC
- * 6125 §6.2.1, RFC 9525 §6.1; RFC 6186 §6 says the same of clients). */
+ * The certificate must then be valid for example.org, not for the name in the SRV record. That name
+ * came from DNS, without proof: an attacker who forges the answer would name a host for which he
+ * has a certificate. A reference identity comes from what the administrator wrote (RFC 6125 §6.2.1,
+ * RFC 9525 §6.1; RFC 6186 §6 says the same of clients). */
 #include "src/sender/sender.h"
 
 #include <errno.h>
@@ -156,7 +156,8 @@ void route_put(const struct route *r, const struct conf *c, struct buf *out) {
 
 void route_ports(struct process *r) { r->dial_count = conf_route_ports(r->conf, r->dials); }
 
-/* tools/link-check looks that no other function of the sender opens a file. */
+/* A login is used over TLS with a verified name only. False: the route names a missing login: its
+ * mail waits, rather than going without one. */
 __attribute__((noinline)) static int route_file_open(const char *path) {
   return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* Signs a letter before it goes to its lane (DKIM, RFC 6376; docs/design/dkim.md):
  *
- *   PLANS    a letter that must become 7-bit (mail/seven.h): its octets are read through first
+ *   PLANS    a letter that must become 7-bit (mail/seven.h): its octets are scanned first
  *   HASHES   its octets, as they will be sent, go through dkim_scan: those that came with it, then
- *            what store sends (send_read)
- *   WAITS    the hash and the canonical header are there; at most SIGN_QUESTIONS are open at keys
+ *            those read from store (send_read)
+ *   WAITS    the hash and the canonical header are ready; at most SIGN_QUESTIONS are open at keys
  *   ASKED    keys makes the fields
  *
- * A message that goes to many destinations is many letters of the same octets: keys is asked once,
- * the others wait for that answer or find it (signed.h).
+ * A message that goes to many destinations is many letters with the same octets: keys is asked
+ * once, the others wait for that answer or find it in the cache (signed.h).
  *
- * What cannot be signed (no From:, a limit of mail/dkim.h) goes unsigned; when the keys of its
- * domain cannot be used, `dkim_key_trouble` decides. */
+ * A message that cannot be signed (no From:, a limit of mail/dkim.h) goes unsigned; if the keys of
+ * its domain cannot be used, `dkim_key_trouble` decides. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ struct signing {
   bool plans;
   uint64_t since_ms;
   uint64_t at;  /* PLANS, HASHES: octets seen */
-  uint64_t put; /* octets that the converter made of them */
+  uint64_t put; /* octets of the converter's output */
   struct dkim_scan scan;
   struct digest_run *hash;
   uint8_t body_hash[DKIM_HASH];
@@ -150,7 +150,7 @@ static void put_question(struct sender *s, size_t place, struct signing *g) {
     process_send(s->process, ROLE_KEYS, s->keys, dkim_sign_type, s->sign_question, buf_slice(&b),
                  -1);
   else
-    s->signings[place].number = 0; /* no memory: it is put off when it has waited too long */
+    s->signings[place].number = 0; /* no memory: it is deferred when it has waited too long */
   buf_free(&b);
 }
 
@@ -164,7 +164,7 @@ static bool is_asked(const struct sender *s, const struct signing *g) {
   return false;
 }
 
-/* The first that waits and whose question is not open. */
+/* The first waiting one whose question is not open. */
 static struct signing *next_to_ask(const struct sender *s) {
   struct signing *g = s->first_signing;
   for (unsigned n = 0; g && n < SIGN_LOOKED_AT; g = g->next, n++)
@@ -195,7 +195,7 @@ static void pause_asking(struct sender *s) {
   if (s->sign_paused) loop_timer_set(s->sign_pause, loop_now(s->process->loop) + SIGN_PAUSE_MS);
 }
 
-/* For that letter, and for all that wait for the same. */
+/* For that letter, and for all that wait for the same answer. */
 static void take_signatures(struct sender *s, struct letter *l, struct slice fields) {
   uint8_t key[DKIM_HASH];
   struct signing *g = l->signing;
@@ -223,7 +223,7 @@ static void take_answer(struct sender *s, struct letter *l, const struct dkim_si
   }
 }
 
-/* False: not asked for. */
+/* False: not asked. */
 bool sign_answer(struct sender *s, uint64_t question, const struct dkim_signed *a) {
   for (size_t i = 0; i < SIGN_QUESTIONS; i++) {
     if (!question || s->signings[i].number != question) continue;
@@ -253,7 +253,7 @@ void sign_keys_lost(struct sender *s, uint32_t number) {
   }
 }
 
-/* The question is complete: it was answered lately, or keys is asked. */
+/* The question is complete: takes the cached answer, or asks keys. */
 static void sign_ask(struct letter *l) {
   struct sender *s = l->sender;
   struct signing *g = l->signing;
@@ -294,7 +294,7 @@ static void hashed(struct letter *l) {
 
 static void take_octets(struct letter *l, struct slice octets);
 
-/* What the converter has made. */
+/* Takes the converter's output. */
 static void take_converted(struct letter *l) {
   struct signing *g = l->signing;
   struct slice text = buf_slice(&l->converted);
@@ -316,7 +316,7 @@ static void put_through(struct letter *l, struct slice octets) {
   }
 }
 
-/* All was looked through: it is read again and converted, or cannot be. */
+/* The scan is complete: the message is read again and converted, or cannot be. */
 static void planned(struct letter *l) {
   struct signing *g = l->signing;
   seven_end(l->seven, NULL);
@@ -363,7 +363,7 @@ static void take_octets(struct letter *l, struct slice octets) {
 }
 
 void sign_resume(struct letter *l) {
-  if (l->asked) return; /* an earlier reading's octets come first */
+  if (l->asked) return; /* octets of an earlier reading come first */
   letter_ask(l, l->signing->at);
   if (l->unreadable) put_off(l, "no memory for the signature for");
 }
@@ -400,7 +400,7 @@ void sign_convert(struct letter *l) {
     return;
   }
   seven_begin(l->seven, &l->plan, false);
-  l->prefix = SLICE_NONE; /* the signatures were of what could not be sent */
+  l->prefix = SLICE_NONE; /* the signatures were for octets that will not be sent */
   l->refused = 0;
   begin(l, true);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Signatures that keys has made lately (signed.h). Invariants: at most SIGNED_KEPT of them, the
- * oldest goes first; none is older than SIGNED_MS. */
+/* Recent signatures from keys (signed.h). Invariants: at most SIGNED_KEPT of them, the oldest is
+ * evicted first; none is older than SIGNED_MS. */
 #include "src/sender/signed.h"
 
 #include <stdlib.h>

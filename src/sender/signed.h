@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Signatures that keys has made lately, so that a message to many destinations is signed once.
+/* A cache of recent signatures from keys, so that a message to many destinations is signed once.
  *
- * One is found by the SHA-256 of the whole question: domain, names of fields, hash of the body,
- * canonical header. A DKIM signature covers exactly that (RFC 6376 §3.7), so it holds for whatever
- * leads to the same question; a message converted to seven bits leads to another one. It is kept
- * for SIGNED_MS only: after a change of keys the former one's record is still published by then. */
+ * The cache key is the SHA-256 of the whole question: domain, field names, body hash, canonical
+ * header. A DKIM signature covers exactly that (RFC 6376 §3.7), so it is valid wherever the
+ * question is the same; a message converted to seven bits leads to another question. It is kept for
+ * SIGNED_MS only: after a change of keys the former key's record is still published at that
+ * time. */
 #ifndef QASID_SENDER_SIGNED_H
 #define QASID_SENDER_SIGNED_H
 
@@ -21,10 +22,10 @@ struct signed_cache {
   } rows[SIGNED_KEPT];
   size_t next; /* to be replaced */
 };
-/* The fields, until the next call; empty: not known. */
+/* The fields, valid until the next call; empty: not cached. */
 struct slice signed_find(const struct signed_cache *c, const uint8_t key[static DKIM_HASH],
                          uint64_t now_ms);
-/* Without memory it is not kept. */
+/* Without memory it is not cached. */
 void signed_keep(struct signed_cache *c, const uint8_t key[static DKIM_HASH], struct slice fields,
                  uint64_t now_ms);
 void signed_free(struct signed_cache *c);

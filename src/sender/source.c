@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* The option `source_addresses`: from which of our addresses mail leaves, and under which name.
+/* The option `source_addresses`: the local address from which mail is sent, and its name.
  *
- *   UNKNOWN → (PTR asked at the start, and daily) → NAMED | NAMELESS
- *   (no answer now: the state stays, and the question is soon asked again)
+ *   UNKNOWN → (PTR looked up at the start, and daily) → NAMED | NAMELESS
+ *   (no answer: the state stays, and the question is soon repeated)
  *
  * An IPv6 address is used once it is NAMED: many servers refuse mail from one without a PTR record,
- * and a bad name lasts. An IPv4 address is used whatever DNS says; `status` reports it. One
- * destination sees one address of a family, always the same as long as the same ones are usable: a
- * server that greylists recognises it. */
+ * and a bad reputation lasts. An IPv4 address is used whatever DNS says; `status` reports it. One
+ * destination sees one address of a family, always the same as long as the same ones are usable: so
+ * a server that greylists recognises it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -60,7 +60,7 @@ bool source_for(const struct sender *s, const char *lane, uint8_t family,
 
 /* --- their PTR records --- */
 
-/* The world sees private addresses as another one, whose PTR record is not theirs. */
+/* A private address is translated to a public one, whose PTR record does not describe it. */
 static bool has_pointer(const struct source *x) { return dial_address_is_public(&x->at); }
 
 static void ask_pointer(struct sender *s, struct source *x) {
