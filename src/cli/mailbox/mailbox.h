@@ -7,14 +7,11 @@
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "src/cli/mailbox/mbox_scan.h"
-
-/* The flags of a message as the store numbers them, in the order of Maildir's letters DFRST without
- * those that have no letter. */
-enum { MAIL_SEEN = 1, MAIL_ANSWERED = 2, MAIL_FLAGGED = 4, MAIL_DELETED = 8, MAIL_DRAFT = 16 };
+#include "src/store/format.h"
 
 struct mail_meta {
-  int64_t date; /* when it came, seconds since 1970; 0: not known */
-  uint32_t flags;
+  int64_t date;      /* when it came, seconds since 1970; 0: not known */
+  uint32_t flags;    /* src/store/format.h */
   struct slice uidl; /* empty: none */
 };
 

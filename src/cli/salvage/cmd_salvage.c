@@ -22,9 +22,10 @@
 #include "src/cli/salvage/commands.h"
 #include "src/cli/salvage/salvage.h"
 #include "src/cli/base/table.h"
+#include "src/store/format.h"
+#include "src/store/jobs/uidl.h"
 
 enum { PATH_ROOM = 4200, NAME_ROOM = 400, PIECE = 64 * 1024, NAMED_MAX = 1000 };
-#define DATABASE "database.sqlite"
 
 struct box {
   char name[NAME_ROOM];
@@ -35,7 +36,7 @@ struct box {
 
 struct salvage_work {
   struct salvage salvage;
-  char database[PATH_ROOM], bodies[PATH_ROOM];
+  char database[PATH_ROOM], folder[PATH_ROOM]; /* the store's */
   const char *place;
   bool no_database;
   struct map rowless; /* bodies whose file was found and whose row was not */
@@ -61,25 +62,28 @@ static bool is_there(const char *path) { return access(path, F_OK) == 0; }
 static int find(struct salvage_work *w, const char *from) {
   struct stat st;
   if (stat(from, &st) != 0) return cli_fail(CLI_EXIT_NO_INPUT, "%s: %s", from, strerror(errno));
-  char folder[PATH_ROOM - 100];
-  snprintf(folder, sizeof folder, "%s", from);
+  char *folder = w->folder;
+  const size_t room = sizeof w->folder - 100;
+  snprintf(folder, room, "%s", from);
   if (S_ISDIR(st.st_mode)) {
-    snprintf(w->database, sizeof w->database, "%s/store", from);
-    if (is_there(w->database)) snprintf(folder, sizeof folder, "%s/store", from);
-    snprintf(w->database, sizeof w->database, "%s/" DATABASE, folder);
+    snprintf(w->database, sizeof w->database, "%s/" STORE_FOLDER, from);
+    if (is_there(w->database)) snprintf(folder, room, "%s/" STORE_FOLDER, from);
+    snprintf(w->database, sizeof w->database, "%.4000s/" STORE_DATABASE, folder);
   } else {
     char *slash = strrchr(folder, '/');
     snprintf(w->database, sizeof w->database, "%s", from);
     if (slash)
       slash[1] = 0;
     else
-      snprintf(folder, sizeof folder, ".");
+      snprintf(folder, room, ".");
   }
-  snprintf(w->bodies, sizeof w->bodies, "%s/bodies", folder);
+  char bodies[PATH_ROOM];
+  snprintf(bodies, sizeof bodies, "%.4000s/" STORE_BODIES, folder);
   w->no_database = !is_there(w->database);
-  if (w->no_database && !is_there(w->bodies))
+  if (w->no_database && !is_there(bodies))
     return cli_fail(CLI_EXIT_NO_INPUT,
-                    "%s has neither " DATABASE " nor bodies; a data folder, its store, or the "
+                    "%s has neither " STORE_DATABASE " nor " STORE_BODIES
+                    "; a data folder, its store, or the "
                     "database itself is meant",
                     from);
   return CLI_EXIT_OK;
@@ -199,8 +203,7 @@ static bool put_file(struct salvage_work *w, const char *path, uint64_t start, u
 }
 
 static void body_path(const struct salvage_work *w, uint64_t id, char path[PATH_ROOM]) {
-  snprintf(path, PATH_ROOM, "%.4000s/%02x/%llu", w->bodies, (unsigned)(id & 0xff),
-           (unsigned long long)id);
+  snprintf(path, PATH_ROOM, "%.4000s/" STORE_BODY_FILE, w->folder, STORE_BODY_AT(id));
 }
 
 /* A message with some damaged octets is better than none, as long as its owner is informed. */
@@ -232,14 +235,6 @@ static int write_message(struct salvage_work *w, const struct salvage_body *b,
   w->box.messages++;
   w->box.octets += w->got;
   return 1;
-}
-
-static void put_uidl(struct buf *out, const struct salvage_folder *f,
-                     const struct salvage_entry *e) {
-  if (e->uidl.n)
-    buf_put(out, e->uidl);
-  else if (f)
-    buf_printf(out, "%08x%08x", f->uidvalidity, e->uid); /* as POP3 showed it */
 }
 
 /* The row is lost, but there is a file of that number, and a message ends where its file does. The
@@ -278,7 +273,7 @@ static bool write_entry(struct salvage_work *w, const struct salvage_folder *f,
   if (!b && body_without_row(w, e, &by_file)) b = &by_file;
   struct buf uidl;
   buf_init(&uidl, 1024);
-  put_uidl(&uidl, f, e);
+  if (f || e->uidl.n) uidl_set(&uidl, e->uidl, f ? f->uidvalidity : 0, e->uid);
   int done = b ? write_message(w, b, &meta) : 0;
   if (done == 1) found_headless(w, e, b);
   if (done == 0) lost(w);
@@ -362,8 +357,8 @@ static bool write_file(struct salvage_work *w, const char *path) {
 static bool write_unknown_files(struct salvage_work *w) {
   char folder[PATH_ROOM], path[PATH_ROOM];
   bool ok = true;
-  for (unsigned i = 0; ok && i < 256; i++) {
-    snprintf(folder, sizeof folder, "%.4000s/%02x", w->bodies, i);
+  for (unsigned i = 0; ok && i < STORE_BODY_FOLDERS; i++) {
+    snprintf(folder, sizeof folder, "%.4000s/" STORE_BODY_FOLDER, w->folder, i);
     DIR *d = opendir(folder);
     if (!d) continue;
     for (struct dirent *e; ok && (e = readdir(d));) {
@@ -381,28 +376,18 @@ static bool write_unknown_files(struct salvage_work *w) {
 
 /* --- the report --- */
 
-static bool is_lock_page(const struct pages *p, uint32_t page) {
-  return page == (UINT32_C(1) << 30) / p->size + 1; /* [1.4] never used */
-}
-
 /* The number of pages that are damaged. */
 static uint32_t print_pages(const struct pages *p) {
-  uint32_t rows = 0, other = 0, first = 0;
-  for (uint32_t i = 1; i <= p->count; i++) {
-    rows += p->seen[i] == PAGE_ROWS_DAMAGED;
-    other += p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i);
-    if (!first &&
-        (p->seen[i] == PAGE_ROWS_DAMAGED || (p->seen[i] == PAGE_NOT_SEEN && !is_lock_page(p, i))))
-      first = i;
-  }
-  if (rows + other)
+  struct pages_damage d;
+  pages_damage(p, &d);
+  if (d.pages)
     cli_fail(0, "of %u pages %u are damaged or belong to a message that is, the first is %u",
-             p->count, rows + other, first);
-  if (p->log_broken) cli_fail(0, "%u pages of the write-ahead log are damaged", p->log_broken);
-  if (p->count && !p->free_known)
+             p->count, d.pages, d.first);
+  if (d.log) cli_fail(0, "%u pages of the write-ahead log are damaged", d.log);
+  if (d.free_list)
     cli_fail(0, "the list of free pages is damaged: messages that were deleted may be among those "
                 "that were found");
-  return rows + other + p->log_broken + (p->count && !p->free_known);
+  return d.pages + d.log + d.free_list;
 }
 
 static int report(const struct cli *c, const struct salvage_work *w, bool ok) {

@@ -4,6 +4,7 @@
  * ignored; of several rows with one key one is kept; nothing depends on a row being there. */
 #include "lib/base/array.h"
 #include "src/cli/salvage/salvage.h"
+#include "src/store/format.h"
 
 #include <stdlib.h>
 
@@ -30,9 +31,7 @@ void salvage_free(struct salvage *s) {
 
 /* --- shapes --- */
 
-/* A letter for each column: i a number, I a number or NULL, n NULL, t text, T text or NULL, b blob
- * or NULL.
- */
+/* `shape` has a letter for each column: src/store/format.h. */
 static bool is_shape(const struct page_row *r, const char *shape) {
   size_t i = 0;
   for (; shape[i]; i++) {
@@ -59,7 +58,7 @@ static uint64_t value(const struct page_row *r, size_t column) {
 }
 
 static void take_account(struct salvage *s, const struct page_row *r) {
-  struct slice name = row_text(r, 1);
+  struct slice name = pages_text(r, FORMAT_ACCOUNT_NAME);
   if (slice_find(name, '@') <= 0) return;
   struct salvage_account *a =
       one_more(s, &s->accounts, &s->account_count, &s->account_cap, sizeof *a);
@@ -69,63 +68,68 @@ static void take_account(struct salvage *s, const struct page_row *r) {
 static void take_folder(struct salvage *s, const struct page_row *r) {
   struct salvage_folder *f = one_more(s, &s->folders, &s->folder_count, &s->folder_cap, sizeof *f);
   if (f)
-    *f = (struct salvage_folder){ (uint64_t)r->id, value(r, 1), arena_cstr(&s->mem, row_text(r, 2)),
-                                  (uint32_t)value(r, 3) };
+    *f = (struct salvage_folder){
+      .id = (uint64_t)r->id,
+      .account = value(r, FORMAT_FOLDER_ACCOUNT),
+      .name = arena_cstr(&s->mem, pages_text(r, FORMAT_FOLDER_NAME)),
+      .uidvalidity = (uint32_t)value(r, FORMAT_FOLDER_UIDVALIDITY),
+    };
 }
 
-/* Columns of an entry's row. */
-enum { UIDL = 7, SHOWN = 10 };
-
 static void take_entry(struct salvage *s, const struct page_row *r) {
-  if (!value(r, 0) || !value(r, 1) || value(r, 1) > UINT32_MAX || !value(r, 2)) return;
+  uint64_t uid = value(r, FORMAT_ENTRY_UID);
+  if (!value(r, FORMAT_ENTRY_FOLDER) || !uid || uid > UINT32_MAX || !value(r, FORMAT_ENTRY_BODY))
+    return;
   struct salvage_entry *e = one_more(s, &s->entries, &s->entry_count, &s->entry_cap, sizeof *e);
   if (!e) return;
-  *e = (struct salvage_entry){ .folder = value(r, 0),
-                               .uid = (uint32_t)value(r, 1),
-                               .body = value(r, 2),
-                               .size = value(r, 3),
-                               .flags = (uint32_t)value(r, 4),
-                               .date = r->column[5].number };
-  struct slice uidl = row_text(r, UIDL);
-  if (!uidl.n) uidl = row_text(r, SHOWN);
+  *e = (struct salvage_entry){ .folder = value(r, FORMAT_ENTRY_FOLDER),
+                               .uid = (uint32_t)uid,
+                               .body = value(r, FORMAT_ENTRY_BODY),
+                               .size = value(r, FORMAT_ENTRY_SIZE),
+                               .flags = (uint32_t)value(r, FORMAT_ENTRY_FLAGS),
+                               .date = r->column[FORMAT_ENTRY_DATE].number };
+  struct slice uidl = pages_text(r, FORMAT_ENTRY_UIDL);
+  if (!uidl.n) uidl = pages_text(r, FORMAT_ENTRY_SHOWN);
   if (uidl.n) e->uidl = arena_copy(&s->mem, uidl);
 }
 
 /* A deleted message that is kept: its body has an owner. Marked once all bodies are known. */
 static void take_kept(struct salvage *s, const struct page_row *r) {
   struct salvage_entry *e = one_more(s, &s->entries, &s->entry_count, &s->entry_cap, sizeof *e);
-  if (e) *e = (struct salvage_entry){ .folder = 0, .body = value(r, 2) };
+  if (e) *e = (struct salvage_entry){ .folder = 0, .body = value(r, FORMAT_DELETED_BODY) };
 }
 
-/* Columns of a body's row. */
-enum { DATA = 6, SUM = 7, HEAD = 8 };
-
 static void take_body(struct salvage *s, const struct page_row *r) {
-  bool in_file = r->column[4].kind == COLUMN_INT;
-  bool has_head = r->columns > HEAD && r->column[HEAD].kind == COLUMN_BLOB;
-  uint64_t head = has_head ? r->column[HEAD].n : 0;
-  bool fine = value(r, 3) <= 1 && r->id > 0 && (in_file || r->column[DATA].kind == COLUMN_BLOB);
-  if (!fine || head > value(r, 2) || (!in_file && head + r->column[DATA].n != value(r, 2))) return;
+  const struct column *data = &r->column[FORMAT_BODY_DATA], *start = &r->column[FORMAT_BODY_START];
+  bool in_file = start->kind == COLUMN_INT;
+  bool has_head = r->columns > FORMAT_BODY_HEAD && r->column[FORMAT_BODY_HEAD].kind == COLUMN_BLOB;
+  uint64_t head = has_head ? r->column[FORMAT_BODY_HEAD].n : 0, size = value(r, FORMAT_BODY_SIZE);
+  bool fine =
+      value(r, FORMAT_BODY_DOTS) <= 1 && r->id > 0 && (in_file || data->kind == COLUMN_BLOB);
+  if (!fine || head > size || (!in_file && head + data->n != size)) return;
   struct salvage_body *b = one_more(s, &s->bodies, &s->body_count, &s->body_cap, sizeof *b);
   if (b)
     *b = (struct salvage_body){ .id = (uint64_t)r->id,
-                                .size = value(r, 2),
-                                .start = value(r, 4),
+                                .size = size,
+                                .start = value(r, FORMAT_BODY_START),
                                 .head = head,
                                 .page = r->page,
                                 .cell = r->cell,
                                 .in_file = in_file };
 }
 
+#define SHAPE(constant, name, shape) shape
 static const struct shape {
   bool has_id;
   const char *columns;
   void (*take)(struct salvage *s, const struct page_row *r);
 } shapes[] = {
-  /* store/schema.c; the first that fits. A column that is the rowid is NULL in the row. */
-  { true, "niiiItb", take_body },    { true, "nitiiiii", take_folder },
-  { true, "ntiI", take_account },    { false, "iiiiiiTi", take_kept },
-  { false, "iiiiiiiT", take_entry },
+  /* the first that fits */
+  { true, STORE_BODY_COLUMNS(SHAPE), take_body },
+  { true, STORE_FOLDER_COLUMNS(SHAPE), take_folder },
+  { true, STORE_ACCOUNT_COLUMNS(SHAPE), take_account },
+  { false, STORE_DELETED_COLUMNS(SHAPE), take_kept },
+  { false, STORE_ENTRY_COLUMNS(SHAPE), take_entry },
 };
 
 static void take(void *arg, const struct page_row *r) {
@@ -208,7 +212,7 @@ bool salvage_sum(struct salvage *s, const struct salvage_body *b, uint32_t *ret)
   struct page_row r;
   int64_t sum;
   if (!b->page || !pages_row(&s->pages, b->page, b->cell, &r) ||
-      !row_number(&s->pages, &r, SUM, &sum))
+      !pages_number(&s->pages, &r, FORMAT_BODY_SUM, &sum))
     return false;
   *ret = (uint32_t)sum;
   return sum >= 0 && sum <= UINT32_MAX;
@@ -223,10 +227,10 @@ static bool put_column(struct salvage *s, const struct salvage_body *b, size_t c
 
 bool salvage_head(struct salvage *s, const struct salvage_body *b,
                   bool (*put)(void *arg, struct slice piece), void *arg) {
-  return !b->head || put_column(s, b, HEAD, put, arg);
+  return !b->head || put_column(s, b, FORMAT_BODY_HEAD, put, arg);
 }
 
 bool salvage_octets(struct salvage *s, const struct salvage_body *b,
                     bool (*put)(void *arg, struct slice piece), void *arg) {
-  return !b->in_file && put_column(s, b, DATA, put, arg);
+  return !b->in_file && put_column(s, b, FORMAT_BODY_DATA, put, arg);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* What is left of a store: rows out of the pages of its database (pages.h), whatever of them can be
  * read, put together by their numbers. The shape of a row identifies its table
- * (src/store/sql/schema.h): columns that a later version adds stand behind the old ones. */
+ * (src/store/format.h). */
 #ifndef QASID_CLI_SALVAGE_H
 #define QASID_CLI_SALVAGE_H
 
 #include "lib/base/arena.h"
 #include "lib/base/map.h"
-#include "src/cli/salvage/pages.h"
+#include "lib/db/pages.h"
 
 struct salvage_account {
   uint64_t id;

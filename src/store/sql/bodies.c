@@ -21,11 +21,11 @@ static void spool_name(char out[BODY_NAME_MAX], uint64_t number) {
 }
 
 void body_name(char out[BODY_NAME_MAX], uint64_t id) {
-  snprintf(out, BODY_NAME_MAX, "bodies/%02x/%" PRIu64, (unsigned)(id & 0xff), id);
+  snprintf(out, BODY_NAME_MAX, STORE_BODY_FILE, STORE_BODY_AT(id));
 }
 
 static void folder_name(char out[BODY_NAME_MAX], unsigned folder) {
-  snprintf(out, BODY_NAME_MAX, "bodies/%02x", folder & 0xff);
+  snprintf(out, BODY_NAME_MAX, STORE_BODY_FOLDER, folder % STORE_BODY_FOLDERS);
 }
 
 /* --- at start --- */
@@ -33,11 +33,11 @@ static void folder_name(char out[BODY_NAME_MAX], unsigned folder) {
 static int make_folders(struct disk *d) {
   char name[BODY_NAME_MAX];
   int r = d->ops->make_dir(d, "spool");
-  if (r == 0) r = d->ops->make_dir(d, "bodies");
+  if (r == 0) r = d->ops->make_dir(d, STORE_BODIES);
   if (r < 0) return r;
-  folder_name(name, BODY_FOLDERS - 1);
+  folder_name(name, STORE_BODY_FOLDERS - 1);
   int had = d->ops->exists(d, name);
-  for (unsigned i = 0; i < BODY_FOLDERS; i++) {
+  for (unsigned i = 0; i < STORE_BODY_FOLDERS; i++) {
     folder_name(name, i);
     r = d->ops->make_dir(d, name);
     if (r < 0) return r;
@@ -209,14 +209,15 @@ struct listing {
 static void listed(void *arg, const char *entry) {
   struct listing *l = arg;
   uint64_t id;
-  bool ours = num_parse(slice_str(entry), INT64_MAX, &id) && id && (id & 0xff) == l->folder;
+  bool ours =
+      num_parse(slice_str(entry), INT64_MAX, &id) && id && id % STORE_BODY_FOLDERS == l->folder;
   l->fn(l->arg, ours ? id : 0, entry);
 }
 
 int bodies_list(struct disk *d, unsigned folder,
                 void (*fn)(void *arg, uint64_t id, const char *entry), void *arg) {
   char name[BODY_NAME_MAX];
-  struct listing l = { fn, arg, folder & 0xff };
+  struct listing l = { fn, arg, folder % STORE_BODY_FOLDERS };
   folder_name(name, folder);
   return d->ops->list(d, name, listed, &l);
 }

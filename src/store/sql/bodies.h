@@ -19,9 +19,10 @@
 
 #include "lib/base/buf.h"
 #include "lib/disk/disk.h"
+#include "src/store/format.h"
 #include "src/store/jobs/spool.h"
 
-enum { BODY_NAME_MAX = 40, BODY_FOLDERS = 256 };
+enum { BODY_NAME_MAX = 40 };
 
 /* Makes the folders that are missing and removes what an earlier process left in the spool. */
 int bodies_prepare(struct disk *d);

@@ -125,7 +125,7 @@ enum { QUERIES = sizeof queries / sizeof *queries };
 
 struct check {
   struct whole whole;
-  /* 0: pages; then the queries; then the octets of bodies; then BODY_FOLDERS listings */
+  /* 0: pages; then the queries; then the octets of bodies; then STORE_BODY_FOLDERS listings */
   unsigned stage;
   uint64_t body;      /* the last one whose octets were looked at */
   uint64_t next_body; /* files from this number on are newer than the snapshot */
@@ -338,7 +338,7 @@ enum db_result verb_check(struct store_engine *e, struct admin_job *a) {
   enum db_result r = whole_connect(&c->whole);
   if (r == DB_OK && !c->stage) r = db_begin_read(c->whole.db);
   if (r == DB_OK) r = one_stage(c, a);
-  a->job.again = r == DB_OK && c->stage < QUERIES + 2 + BODY_FOLDERS;
+  a->job.again = r == DB_OK && c->stage < QUERIES + 2 + STORE_BODY_FOLDERS;
   if (r != DB_OK || a->job.again) return r;
   if (c->findings)
     return admin_send(a, CLI_DAMAGE,

@@ -376,8 +376,8 @@ enum store_housekeeping_when store_housekeeping_when(struct store_engine *e) {
   if (growth >= LOG_URGENT || (e->freed.count >= FREED_URGENT && !e->holds))
     return STORE_HOUSEKEEPING_NOW;
   bool some = growth >= LOG_IDLE ||
-              ((e->freed.count || e->sweep_folder < BODY_FOLDERS) && !e->holds) || e->unmeasured ||
-              e->unsummed;
+              ((e->freed.count || e->sweep_folder < STORE_BODY_FOLDERS) && !e->holds) ||
+              e->unmeasured || e->unsummed;
   return some                ? STORE_HOUSEKEEPING_IDLE
          : e->giving.unknown ? STORE_HOUSEKEEPING_QUIET
                              : STORE_NO_CHORES;
@@ -389,7 +389,7 @@ bool store_idle(struct store_engine *e) {
   if (fine && log_growth(e) >= LOG_IDLE) fine = checkpoint(e);
   if (fine && !e->holds && e->freed.count)
     fine = remove_freed(e);
-  else if (fine && !e->holds && e->sweep_folder < BODY_FOLDERS)
+  else if (fine && !e->holds && e->sweep_folder < STORE_BODY_FOLDERS)
     fine = sweep_one_folder(e);
   else if (fine && e->unmeasured)
     fine = engine_measure(e);

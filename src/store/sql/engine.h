@@ -64,7 +64,7 @@ struct store_engine {
   bool unsummed;         /* there may be bodies without a checksum: sum.c */
   unsigned page;         /* octets of the database's pages */
   struct db_giving giving;
-  unsigned sweep_folder; /* the next folder to be searched for orphans; BODY_FOLDERS: done */
+  unsigned sweep_folder; /* the next folder to be searched for orphans; STORE_BODY_FOLDERS: done */
   int64_t space_checked_s;
   int64_t space; /* free octets, as of then */
 };

@@ -56,12 +56,7 @@
 #define QASID_STORE_SQL_SCHEMA_H
 
 #include "lib/db/db.h"
-
-/* Of a new database: docs/design/space.md. One that an earlier version made keeps its own, 16 KB,
- * until `qasid compact`. */
-enum { STORE_PAGE = 4096 };
-#define STORE_DATABASE "database.sqlite"
-#define HISTORY_DATABASE "history.sqlite" /* jobs/history.h */
+#include "src/store/format.h"
 
 /* Makes the tables or brings an older version forward, a transaction each. Refuses a database that
  * a newer Qasid wrote. False with a sentence in `err`. */

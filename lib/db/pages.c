@@ -4,7 +4,7 @@
  * checked before it is used, for the file is damaged; a page is taken from the log only if its
  * frame is committed and its checksum is right; a chain of pages ends after as many as the file
  * has. */
-#include "src/cli/salvage/pages.h"
+#include "lib/db/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -204,8 +204,11 @@ static void find_map(struct pages *p) {
   p->map_every = has ? p->size / 5 + 1 : 0;
 }
 
+/* [1.4] Never used. */
+static uint32_t lock_page(const struct pages *p) { return LOCK_OCTET / p->size + 1; }
+
 static bool is_map(const struct pages *p, uint32_t page) {
-  uint32_t lock = LOCK_OCTET / p->size + 1;
+  uint32_t lock = lock_page(p);
   if (!p->map_every || page < 2 || page == lock) return false;
   uint32_t place = (page - 2) % p->map_every;
   return place == 0 || (place == 1 && page - 1 == lock);
@@ -418,7 +421,7 @@ static bool gather(void *arg, struct slice piece) {
   return true;
 }
 
-bool row_number(struct pages *p, const struct page_row *r, size_t column, int64_t *ret) {
+bool pages_number(struct pages *p, const struct page_row *r, size_t column, int64_t *ret) {
   const struct column *c = column < r->columns ? &r->column[column] : NULL;
   struct buf b;
   if (c && c->kind == COLUMN_INT) *ret = c->number;
@@ -430,9 +433,18 @@ bool row_number(struct pages *p, const struct page_row *r, size_t column, int64_
   return fine;
 }
 
-struct slice row_text(const struct page_row *r, size_t column) {
+struct slice pages_text(const struct page_row *r, size_t column) {
   if (column >= r->columns) return SLICE_NONE;
   const struct column *c = &r->column[column];
   if (c->kind != COLUMN_TEXT || c->at + c->n > r->local.n) return SLICE_NONE;
   return slice_first(slice_from(r->local, c->at), c->n);
+}
+
+void pages_damage(const struct pages *p, struct pages_damage *ret) {
+  *ret = (struct pages_damage){ .log = p->log_broken, .free_list = p->count && !p->free_known };
+  for (uint32_t page = 1; page <= p->count; page++) {
+    bool not_seen = p->seen[page] == PAGE_NOT_SEEN && page != lock_page(p);
+    if (!not_seen && p->seen[page] != PAGE_ROWS_DAMAGED) continue;
+    if (!ret->pages++) ret->first = page;
+  }
 }

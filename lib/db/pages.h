@@ -8,8 +8,8 @@
  * root: so a damaged page costs its own rows and no others. What lies on pages that the file lists
  * as free is not looked at; when page 1, which has that list, is damaged, old rows may come up
  * among the others. */
-#ifndef QASID_CLI_PAGES_H
-#define QASID_CLI_PAGES_H
+#ifndef QASID_DB_PAGES_H
+#define QASID_DB_PAGES_H
 
 #include "lib/base/buf.h"
 
@@ -36,7 +36,7 @@ void pages_close(struct pages *p);
 /* --- rows --- */
 
 enum { COLUMNS_MAX = 16 };
-/* FAR: a number that lies behind an overflow, or has no place at all; see row_number(). */
+/* FAR: a number that lies behind an overflow, or has no place at all; see pages_number(). */
 enum column_kind { COLUMN_NULL, COLUMN_INT, COLUMN_REAL, COLUMN_TEXT, COLUMN_BLOB, COLUMN_FAR };
 struct column {
   enum column_kind kind;
@@ -64,8 +64,18 @@ bool pages_row(struct pages *p, uint32_t page, uint32_t cell, struct page_row *r
 bool pages_octets(struct pages *p, const struct page_row *r, const struct column *c,
                   bool (*put)(void *arg, struct slice piece), void *arg);
 /* A number, wherever it lies. False: the column is no number, or can't be read. */
-bool row_number(struct pages *p, const struct page_row *r, size_t column, int64_t *ret);
+bool pages_number(struct pages *p, const struct page_row *r, size_t column, int64_t *ret);
 /* A text that lies on the row's own page; empty when it does not. */
-struct slice row_text(const struct page_row *r, size_t column);
+struct slice pages_text(const struct page_row *r, size_t column);
+
+/* --- damage --- */
+
+struct pages_damage {
+  uint32_t pages, first; /* that are damaged, or belong to a row that is */
+  uint32_t log;          /* pages of the log that are damaged */
+  bool free_list;        /* deleted rows may be among those that were found */
+};
+/* After all rows were read, with their overflow. */
+void pages_damage(const struct pages *p, struct pages_damage *ret);
 
 #endif
