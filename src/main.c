@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One binary: a process when the parent says so, else the command line. */
+/* One binary: a process if the parent has started it, else the command line. */
 #include "src/roles.h"
 
 #include <stdio.h>

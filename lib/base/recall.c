@@ -7,9 +7,10 @@
  *   slots  buckets of WAYS offsets each: an entry is in the bucket of its hash. A full bucket loses
  *          its oldest entry
  *
- * Invariants: 1. Each offset in a slot is that of a whole entry, whose hash belongs to that bucket.
- * 2. An entry that is overwritten, removed or replaced has no slot. 3. From `head` to `end` are the
- * entries of the previous round, before `head` those of this one;
+ * Invariants:
+ *  1. Each offset in a slot is that of a whole entry, whose hash belongs to that bucket.
+ *  2. An entry that is overwritten, removed or replaced has no slot.
+ *  3. From `head` to `end` are the entries of the previous round, before `head` those of this one;
  *     a scan by their lengths from 0, or from `head`, visits each. */
 #include "lib/base/recall.h"
 

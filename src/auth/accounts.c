@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* The accounts database, auth.db, and the key that seals its secrets (accounts.h). Synchronous:
  * each change, or all between accounts_begin() and accounts_end(), is one durable transaction.
- * Invariants: a schema step that was released never changes; after an error of the disk the
- * connection is closed and opened anew before it is used; a sealed secret is bound to its row's key
- * and its column. */
+ * Invariants: a released schema step never changes; after a disk error the connection is closed and
+ * opened anew before it is used; a sealed secret is bound to its row's key and its column. */
 #include "src/auth/accounts.h"
 
 #include "mail/sasl/sasl.h"
 #include "lib/unicode/prepare.h"
 #include "src/auth/collections.h"
 
-/* Step i leads from version i to i + 1. A step that was released is never changed. */
+/* Step i leads from version i to i + 1. A released step is never changed. */
 static const char *const schema_steps[] = {
   "CREATE TABLE account ("
   " key TEXT PRIMARY KEY," /* the name, folded */
@@ -35,8 +34,8 @@ static const char *const schema_steps[] = {
   COLLECTIONS_SCHEMA,
   "CREATE INDEX account_secret ON account (enabled) WHERE sealed IS NOT NULL",
   COLLECTIONS_STEPPED,
-  "ALTER TABLE account ADD COLUMN prep TEXT;" /* of a key that is not prepared: what it is prepared
-                                                 to; fill_prep() */
+  "ALTER TABLE account ADD COLUMN prep TEXT;" /* for keys that are not prepared, their prepared
+                                               * form; fill_prep() */
   "CREATE INDEX account_prep ON account (prep) WHERE prep IS NOT NULL",
 };
 enum { SCHEMA_PREP = 6 /* the version before that step */ };
@@ -101,7 +100,8 @@ struct slice accounts_key(struct accounts *a, struct slice name, uint8_t room[AU
 
 /* --- the key --- */
 
-/* Read only as a whole: a first start that died while it wrote left auth.key.new, not auth.key. */
+/* Read only as a whole: a first start that died while writing it left auth.key.new, not
+ * auth.key. */
 static int key_read(struct accounts *a) {
   struct disk_file *f = NULL;
   int r = a->disk->ops->open(a->disk, "auth.key", DISK_READ, &f);
@@ -139,7 +139,7 @@ static bool key_open(struct accounts *a, const uint8_t random[SEAL_KEY], struct 
 
 /* --- the database --- */
 
-/* Names of before that are spelled in another way than they would be by now. */
+/* Older names whose prepared form differs from their key. */
 static bool fill_prep(struct accounts *a) {
   uint8_t room[AUTH_NAME_MAX];
   struct buf keys;
@@ -156,7 +156,7 @@ static bool fill_prep(struct accounts *a) {
   if (r == DB_OK && keys.failed) r = DB_NOMEM;
   for (struct slice rest = buf_slice(&keys); r == DB_OK && rest.n;) {
     struct slice key = slice_split(&rest, 0), prep = account_fold(key, room);
-    if (!prep.n) continue; /* it gets too long: found by its own spelling only */
+    if (!prep.n) continue; /* the prepared form is too long: found by its own spelling only */
     s = db_prepare(a->db, "UPDATE account SET prep = ?1 WHERE key = ?2");
     db_bind_text(s, 1, prep);
     db_bind_text(s, 2, key);
@@ -212,7 +212,7 @@ void accounts_close(struct accounts *a) {
   explicit_bzero(a->key, sizeof a->key);
 }
 
-/* After an error of the disk a connection must not be used again; the next call opens a new one. */
+/* After a disk error a connection must not be used again; the next call opens a new one. */
 static enum account_result result_of(struct accounts *a, enum db_result r) {
   if (r == DB_IOERR) db_close(&a->db);
   if (r == DB_CONSTRAINT) return ACCOUNT_EXISTS;
@@ -260,7 +260,8 @@ static enum account_result find_by(struct accounts *a, const char *sql, struct s
   return r == DB_OK ? ACCOUNT_NONE : result_of(a, r);
 }
 
-/* See accounts.h: by the key of before, by the one of now, by what a key of before is now. */
+/* See accounts.h: by the old kind of key, by the prepared key, by the prepared form of an old
+ * key. */
 enum account_result accounts_find(struct accounts *a, struct slice name, struct account *ret) {
   static const char by_key[] = "SELECT " COLUMNS " FROM account WHERE key = ?1";
   uint8_t folded[AUTH_NAME_MAX], prepared[AUTH_NAME_MAX];
@@ -279,7 +280,7 @@ enum account_result accounts_change(struct accounts *a, struct db_stmt *s, uint6
   if (returned && ret_id) *ret_id = (uint64_t)db_int(s, 0);
   if (returned) r = DB_OK;
   bool changed = returned || (r == DB_OK && db_changes(a->db) > 0);
-  if (s) db_reset(s); /* what was bound ends with this call */
+  if (s) db_reset(s); /* bound values are valid only during this call */
   if (r == DB_OK && !a->many) r = db_commit(a->db), a->commits++;
   if (r == DB_OK) return changed ? ACCOUNT_OK : ACCOUNT_NONE;
   if (s && !a->many) db_rollback(a->db);
@@ -501,7 +502,7 @@ enum account_result accounts_each_certificate(struct accounts *a, struct slice n
 
 /* --- sealed secrets --- */
 
-/* What a secret is sealed for: the name it belongs to, and what it is ("" for the password). */
+/* The context of a secret's seal: the name it belongs to, and its kind ("" for the password). */
 static struct slice context(const struct account *row, const char *what,
                             uint8_t ret[AUTH_NAME_MAX + 8]) {
   size_t n = account_key(row, ret).n, m = strnlen(what, 7);
@@ -510,7 +511,7 @@ static struct slice context(const struct account *row, const char *what,
   return slice_of(ret, n + m);
 }
 
-/* Into nonce | ciphertext | tag at `to`, of *ret_n octets, `most` at most. */
+/* Seals into nonce | ciphertext | tag at `to`, of *ret_n octets, at most `most`. */
 static bool seal(const struct accounts *a, struct slice context, struct slice secret,
                  const uint8_t *nonce, uint8_t *to, size_t most, size_t *ret_n) {
   struct buf b;

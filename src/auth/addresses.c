@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* What is remembered of the networks of logins (addresses.h, the rules): a map by network, and a
- * list in the order of use, whose oldest entry is evicted.
- * Invariants: a network with pending logins is never evicted; there are at most
- * AUTH_ADDRESSES entries; a /48 has one only once one of its /64s has failed. */
+/* The table of networks that logins come from (addresses.h has the rules): a map by network, and a
+ * list in the order of use, whose oldest entry is evicted. Invariants: a network with pending
+ * logins is never evicted; there are at most AUTH_ADDRESSES entries; a /48 has one only once one of
+ * its /64s has failed. */
 #include "src/auth/addresses.h"
 
 #include <stdlib.h>
@@ -26,7 +26,7 @@ uint64_t network_of(struct slice peer) {
     peer = slice_from(peer, sizeof mapped);
   if (peer.n == 4) return MARK_IPV4 | octets(peer.p, 4);
   uint64_t net = peer.n == 16 ? octets(peer.p, 8) : 0;
-  return peer.n == 16 && net == 0 ? MARK_ZERO : net; /* ::/64 has ::1 in it */
+  return peer.n == 16 && net == 0 ? MARK_ZERO : net; /* ::/64 contains ::1 */
 }
 
 uint64_t network_wide(uint64_t network) {
@@ -68,7 +68,7 @@ void addresses_touch(struct addresses *t, struct auth_address *a) {
   link_newest(t, a);
 }
 
-/* Those with logins pending are touched when these end, so they gather at the new end. */
+/* Networks with pending logins are touched when these end, so they gather at the new end. */
 static bool make_room(struct addresses *t) {
   if (t->by_network.count < AUTH_ADDRESSES) return true;
   struct auth_address *a = t->oldest;
@@ -78,7 +78,8 @@ static bool make_room(struct addresses *t) {
   return true;
 }
 
-/* Finds or makes it. NULL: no memory, or every one of AUTH_ADDRESSES has logins pending. */
+/* Finds or creates the entry. NULL: no memory, or every one of AUTH_ADDRESSES has logins
+ * pending. */
 static struct auth_address *addresses_get(struct addresses *t, uint64_t network) {
   struct auth_address *a = map_ptr(&t->by_network, network);
   if (a) return a;
@@ -123,7 +124,7 @@ static uint64_t penalty_ms(unsigned failures, uint64_t most_s) {
   return (s < most_s ? s : most_s) * 1000;
 }
 
-/* Until when failures are remembered: the sum of the growing penalties. */
+/* How long failures are remembered: the sum of the growing penalties. */
 static uint64_t memory_ms(uint64_t most_s) {
   uint64_t sum = 0;
   unsigned n = 0;

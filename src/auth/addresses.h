@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What is remembered of the networks that logins come from: an IPv4 address or an IPv6 /64; and an
- * IPv6 /48 as one, while many of its /64s fail.
+/* What is remembered about the networks that logins come from: an IPv4 address or an IPv6 /64; and
+ * an IPv6 /48 as one, while many of its /64s fail.
  *
  * The rules:
  *  1. The n-th failed login of a network is answered 2, 4, 8, 15 s after the request (at most
@@ -12,16 +12,17 @@
  *  3. Credentials that were verified by anything cheaper than the delay are not delayed: a password
  *     that is remembered (the cache), SCRAM, CRAM-MD5, APOP, a token, a certificate, or any
  *     mechanism of a user who has logged in from this network before. So an office behind one
- *     address goes on working while one of its machines fails. A guesser gains no tries by this:
+ *     address can go on working while one of its machines fails. A guesser gains no tries by this:
  *     each takes a place until its answer would have been due (rule 6).
  *  4. The same wrong password for the same account again (a forgotten client that polls) is
  *     answered as late as before, costs no hash, and does not count again; after ADDRESS_WRONG_MS
- *     it is verified anew. A request to act for another user is refused, late too, but it is no
+ *     it is verified anew. A request to act for another user is refused, late too, but it is not a
  *     wrong password and does not count.
- *  5. The delay counts from the request, not from the hash: it reveals nothing of the hash.
- *  6. At most AUTH_PENDING logins of a network are in work or delayed, fewer once it fails; further
- *     ones are answered "try later". A client that hung up keeps its place until its answer would
- *     have been due. A user who has logged in from there before has places of his own (visits.h).
+ *  5. The delay counts from the request, not from the hash: it reveals nothing about the hash.
+ *  6. At most AUTH_PENDING logins of a network are being verified or delayed, fewer once it fails;
+ *     further ones are answered "try later". A client that hung up keeps its place until its answer
+ *     would have been due. A user who has logged in from there before has places of his own
+ *     (visits.h).
  *  7. Once AUTH_WIDE_BAD /64s of an IPv6 /48 have failed, with less than ADDRESS_BAD_MS between
  *     them, logins from all of it count as one network's.
  *  8. Networks in auth_trusted_networks are not counted and never delayed (webmail: all of its
@@ -39,12 +40,12 @@ enum {
   AUTH_PENDING = 64,         /* an office whose clients all start at nine */
   AUTH_PENDING_FAILING = 16, /* about one guess a second at the longest wait */
   AUTH_WIDE_BAD = 16,        /* failing /64s of a /48 */
-  ADDRESS_WRONG = 4,         /* wrong passwords remembered a network */
+  ADDRESS_WRONG = 4,         /* wrong passwords remembered for each network */
   ADDRESS_WRONG_KEY = 16,
   ADDRESS_WRONG_MS = 600 * 1000, /* for so long */
-  /* a success makes a network trusted in the queue for so long */
+  /* a success puts a network into the best queue class for this long */
   ADDRESS_GOOD_MS = 24 * 3600 * 1000,
-  ADDRESS_BAD_MS = 3600 * 1000, /* a failure makes it less than unknown for so long */
+  ADDRESS_BAD_MS = 3600 * 1000, /* a failure puts it below unknown networks for this long */
 };
 
 struct login;
@@ -52,8 +53,8 @@ struct login;
 struct auth_address {
   uint64_t network;
   unsigned failures;
-  unsigned pending;            /* logins that name it: it stays as long as there are some */
-  unsigned places;             /* those of them that have one of its places (rule 6) */
+  unsigned pending;            /* logins that refer to it: it is kept while there are any */
+  unsigned places;             /* those of them that hold one of its places (rule 6) */
   uint64_t failed_ms, good_ms; /* the last of each; 0: never */
   uint8_t wrong[ADDRESS_WRONG][ADDRESS_WRONG_KEY];
   uint64_t wrong_until_ms[ADDRESS_WRONG];
@@ -73,30 +74,31 @@ struct addresses {
 /* The network of a peer of 4 or 16 octets; 0 for anything else. An IPv4-mapped IPv6 address is
  * IPv4. */
 uint64_t network_of(struct slice peer);
-/* The /48 that an IPv6 network is in; 0: it is IPv4. */
+/* The /48 of an IPv6 network; 0 for IPv4. */
 uint64_t network_wide(uint64_t network);
 
 void addresses_init(struct addresses *t);
 void addresses_free(struct addresses *t);
-/* The one that logins from this network count for now: its own, or that of its /48 (rule 7). */
+/* The entry that logins from this network currently count for: its own, or that of its /48 (rule
+ * 7). */
 struct auth_address *addresses_counting(struct addresses *t, uint64_t network, uint64_t now_ms);
-/* To be called before address_failed(): notes in the /48 that this /64 fails, when it did not
+/* To be called before address_failed(): records in the /48 that this /64 fails, if it did not
  * before. */
 void addresses_note_failing(struct addresses *t, const struct auth_address *a, uint64_t now_ms);
-/* Moves it behind all others: it was used now. */
+/* Moves it to the end of the list: it was used now. */
 void addresses_touch(struct addresses *t, struct auth_address *a);
 
-/* May one more login of it be accepted? */
+/* True if one more login from it may be accepted. */
 bool address_has_room(struct auth_address *a, uint64_t most_s, uint64_t now_ms);
-/* Notes a failure; `key` identifies the wrong credential (or is empty). Returns the answer's delay
- * in ms. */
+/* Records a failure; `key` identifies the wrong credential (or is empty). Returns the answer's
+ * delay in ms. */
 uint64_t address_failed(struct auth_address *a, struct slice key, uint64_t most_s, uint64_t now_ms);
-/* Notes a success and returns how long its answer waits. */
+/* Records a success and returns the delay of its answer. */
 uint64_t address_succeeded(struct auth_address *a, uint64_t most_s, uint64_t now_ms);
 /* The delay of an answer to a request that is refused and does not count. */
 uint64_t address_refused(struct auth_address *a, uint64_t most_s, uint64_t now_ms);
 bool address_knows_wrong(const struct auth_address *a, struct slice key, uint64_t now_ms);
-/* Its place in the order of hashes: 0 first. */
+/* Its class in the queue of hashes: 0 first. */
 uint8_t address_class(const struct auth_address *a, uint64_t now_ms);
 enum { ADDRESS_CLASSES = 3 };
 

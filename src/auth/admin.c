@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The administrative commands that auth answers: `qasid account …` and auth's part of `qasid
- * status`. A row of the table is one command. A command that needs a hash goes on in
+ * status`. Each row of the table is one command. A command that needs a hash continues in
  * admin_finish(). */
 #include "src/auth/admin.h"
 #include "src/auth/backup.h"
@@ -66,7 +66,7 @@ static void call_free(struct auth *a, struct admin_call *c) {
   free(c);
 }
 
-/* Goes on in admin_finish() with the job's result. */
+/* Continues in admin_finish() with the job's result. */
 static bool go_on_after(struct auth *a, struct admin_call *c, enum after after,
                         enum auth_job_kind kind, struct slice password, struct slice hash) {
   struct auth_job *j = auth_job_new(kind, password, hash);
@@ -126,7 +126,7 @@ static bool seal(struct auth *a, struct account *r, struct slice secret) {
   return account_seal(&a->accounts, r, secret, nonce);
 }
 
-/* The verifiers that the job made, or none: those of the previous password are void. */
+/* Stores the verifiers that the job made, or none: those of the previous password are void. */
 static bool seal_scram(struct auth *a, struct account *r, const struct auth_job *job) {
   uint8_t nonce[SEAL_NONCE];
   explicit_bzero(r->scram, sizeof r->scram);
@@ -142,7 +142,7 @@ struct slice call_word(const struct admin_call *c, size_t i) {
   return i < c->count ? c->words[i] : SLICE_NONE;
 }
 
-/* The name as it is kept: its domain in lower case. */
+/* The name in its stored form: its domain in lower case. */
 bool call_take_name(struct auth *a, struct admin_call *c, struct slice name) {
   const char *why = account_name_refused(name);
   if (why)
@@ -164,7 +164,7 @@ static bool password_ok(struct auth *a, struct admin_call *c, struct slice passw
   return false;
 }
 
-/* The row as it is, for a change. */
+/* The current row, to be changed. */
 bool call_find(struct auth *a, struct admin_call *c, struct slice name) {
   enum account_result r = accounts_find(&a->accounts, name, &c->row);
   if (r == ACCOUNT_OK) return true;
@@ -190,7 +190,7 @@ static bool take_flag(struct admin_call *c, struct slice flag) {
   return c->wish == SCRAM_ALWAYS || slice_eq(flag, SLICE("--no-scram"));
 }
 
-/* The words from `at` on but the last, which is the password. */
+/* The words from `at` on except the last, which is the password. */
 static bool take_flags(struct auth *a, struct admin_call *c, size_t at) {
   for (; at + 1 < c->count; at++) {
     if (take_flag(c, call_word(c, at))) continue;
@@ -250,7 +250,7 @@ static bool account_import(struct auth *a, struct admin_call *c) {
   return import_hash(a, c, field);
 }
 
-/* The sealed secret and the verifiers, where there are any, follow the password. */
+/* The sealed secret and the verifiers, if there are any, change with the password. */
 static bool account_passwd(struct auth *a, struct admin_call *c) {
   struct slice password = call_word(c, c->count - 1);
   if (!take_flags(a, c, 3) || !call_find(a, c, call_word(c, 2)) || !password_ok(a, c, password))
@@ -283,7 +283,7 @@ static bool account_legacy(struct auth *a, struct admin_call *c) {
   return false;
 }
 
-/* After the hash: the row is written. Other changes of it meanwhile are kept. */
+/* After the hash: writes the row. Other changes made meanwhile are kept. */
 static enum account_result apply(struct auth *a, struct admin_call *c, const struct auth_job *job) {
   struct account *r = &c->row;
   if (c->after != AFTER_ADD) {
@@ -291,7 +291,7 @@ static enum account_result apply(struct auth *a, struct admin_call *c, const str
     enum account_result found = accounts_find(&a->accounts, account_name(r), r);
     if (found != ACCOUNT_OK) return found;
     if (c->after == AFTER_LEGACY && r->stamp != before)
-      return ACCOUNT_TROUBLE; /* it has another password now */
+      return ACCOUNT_TROUBLE; /* the password was changed meanwhile */
   }
   if (c->after != AFTER_LEGACY) {
     r->hash_n = buf_len(&job->hash);
@@ -440,7 +440,7 @@ static bool backup(struct auth *a, struct admin_call *c) {
 static const struct auth_verb {
   const char *words;
   uint8_t least, most; /* words in all */
-  /* True: the command goes on after a hash; else it is done. */
+  /* True: the command continues after a hash; otherwise it is done. */
   bool (*run)(struct auth *a, struct admin_call *c);
   const char *usage;
 } verbs[] = {
@@ -520,7 +520,7 @@ bool admin_command(struct auth *a, uint32_t number, struct slice payload, uint64
   if (well_formed && !fits) usage(a, c, v);
   if (well_formed && !goes_on) auth_offers_look(a);
   if (goes_on)
-    c->count = 0; /* the words end with this message */
+    c->count = 0; /* the words are valid only during this message */
   else
     call_free(a, c);
   auth_dispatch(a, now_ms);

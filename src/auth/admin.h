@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A command of the administrator's, and how it is answered: for admin.c and the files of its verbs.
- */
+/* A command of the administrator, and its answer: for admin.c and the files of its verbs. */
 #ifndef QASID_AUTH_ADMIN_H
 #define QASID_AUTH_ADMIN_H
 
@@ -11,16 +10,16 @@ enum { WORDS_MAX = 16 };
 
 enum after { AFTER_ADD, AFTER_PASSWD, AFTER_LEGACY };
 
-/* A command under way: from its words to cli_done. */
+/* A command in progress: from its words to cli_done. */
 struct admin_call {
-  uint32_t number; /* the command line's channel; 0: it is gone */
+  uint32_t number; /* the command line's channel; 0: it has disconnected */
   struct slice words[WORDS_MAX];
   size_t count;
   uint64_t now_ms;
-  /* when it goes on after a hash */
+  /* how it continues after a hash */
   enum after after;
   bool legacy; /* the password is to be stored sealed too */
-  bool wishes; /* `wish` was given; else it stays as it is */
+  bool wishes; /* `wish` was given; otherwise it is unchanged */
   enum account_scram wish;
   struct account row;
   struct buf password;
@@ -38,28 +37,29 @@ struct call_listing {
   struct admin_call *call;
 };
 
-/* The command's word, an empty slice behind the last. */
+/* A word of the command, or an empty slice after the last. */
 struct slice call_word(const struct admin_call *c, size_t i);
-/* The name as it is kept, into c->row. False if it cannot be an account's, which was answered. */
+/* Puts the name, in its stored form, into c->row. False if it is not valid for an account, which
+ * was answered. */
 bool call_take_name(struct auth *a, struct admin_call *c, struct slice name);
-/* The row as it is, into c->row. False if there is none, which was answered. */
+/* Puts the current row into c->row. False if there is none, which was answered. */
 bool call_find(struct auth *a, struct admin_call *c, struct slice name);
 /* Writes c->row under a new stamp, and answers with the result. */
 void call_update(struct auth *a, struct admin_call *c);
-/* Ends the command with what that result means. */
+/* Ends the command with the code for that result. */
 void call_done_account(struct auth *a, struct admin_call *c, enum account_result r);
 void call_put_time(struct buf *b, int64_t t);
 
 /* admin_certificate.c: a row of admin.c's table. */
 bool admin_certificate(struct auth *a, struct admin_call *c);
 
-/* A changed row: a new stamp, and what was remembered of it is forgotten. */
+/* A row changed: gives it a new stamp, and drops what was cached for it. */
 void account_changed(struct auth *a, struct account *r);
 
 /* admin_rename.c: a row of admin.c's table. */
 bool admin_rename(struct auth *a, struct admin_call *c);
 
-/* admin_bulk.c: rows of admin.c's table; and what that command line had put is forgotten. */
+/* admin_bulk.c: rows of admin.c's table; and dropping the rows that a command line has put. */
 bool admin_bulk_put(struct auth *a, struct admin_call *c);
 bool admin_bulk_apply(struct auth *a, struct admin_call *c);
 bool admin_bulk_delete(struct auth *a, struct admin_call *c);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Many logins at once: bulk put ROWS (as often as it takes), then bulk check, add, passwd, which or
- * delete, each of which takes all rows that were put.
+/* Many logins at once: bulk put ROWS (as often as needed), then bulk check, add, passwd, which or
+ * delete, each of which uses all rows that were put.
  *
  * A row is four values: its line in the administrator's file, the name, store's number for the
- * mailbox ("" in a check and for passwd), a hash as in account import. All rows are looked at
- * before any is written; a row that is wrong is a row of the answer (line, what), and then nothing
- * is written. What is written is one transaction. Passwords come as hashes: verifiers for SCRAM are
- * made at the first login with the password, as for every imported hash. */
+ * mailbox ("" in a check and for passwd), a hash as in account import. All rows are checked before
+ * any is written; a wrong row is reported as a row of the answer (line, what), and then nothing is
+ * written. All writes are one transaction. Passwords come as hashes: SCRAM verifiers are made at
+ * the first login with the password, as for every imported hash. */
 #include "src/auth/admin.h"
 
 #include "lib/base/num.h"
@@ -18,7 +18,7 @@ enum { BULK_OCTETS_MAX = 64 * 1024 * 1024 };
 struct bulk {
   struct bulk *next;
   uint32_t number; /* the command line's */
-  struct buf rows; /* values, four a row */
+  struct buf rows; /* values, four for each row */
 };
 
 static struct bulk **place_of(struct auth *a, uint32_t number) {
@@ -64,7 +64,7 @@ static bool next_row(struct slice *rows, struct auth_bulk_row *ret) {
          ipc_list_next(rows, &ret->id) && ipc_list_next(rows, &ret->hash);
 }
 
-/* NULL: it is fine. */
+/* NULL: it is valid. */
 static const char *wrong_row(struct auth *a, const struct auth_bulk_row *r, bool is_new,
                              bool check) {
   struct account row;
@@ -85,7 +85,7 @@ static const char *wrong_row(struct auth *a, const struct auth_bulk_row *r, bool
   return NULL;
 }
 
-/* How many are wrong; each is named. */
+/* The number of wrong rows; each is reported. */
 static size_t look_at_all(struct auth *a, struct admin_call *c, struct slice rows, bool is_new,
                           bool check) {
   struct auth_bulk_row r;
@@ -132,7 +132,7 @@ static enum account_result write_all(struct auth *a, struct slice rows, bool is_
 
 /* --- deleting --- */
 
-/* The lines of those that have no login. */
+/* The lines of the rows without a login. */
 static enum account_result name_missing(struct auth *a, struct admin_call *c, struct slice rows) {
   struct auth_bulk_row r;
   struct account row;
@@ -150,7 +150,7 @@ static void note_owner(void *arg, const struct collection *x) {
   map_put(arg, slice_hash(slice_of(x->account, x->account_n)), 1);
 }
 
-/* What is collected for them ends first, each at once: who runs when is kept in memory too. */
+/* First ends their collections, one by one: the schedule is kept in memory too. */
 static enum account_result end_collections(struct auth *a, struct slice rows) {
   struct map owners;
   struct auth_bulk_row r;
@@ -169,7 +169,7 @@ static enum account_result end_collections(struct auth *a, struct slice rows) {
   return result;
 }
 
-/* Those that have a login: a command that was interrupted may have deleted some. */
+/* Those that have a login: an interrupted command may have deleted some. */
 static enum account_result delete_all(struct auth *a, struct slice rows) {
   struct auth_bulk_row r;
   struct account row;

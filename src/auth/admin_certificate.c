@@ -4,7 +4,7 @@
 #include "lib/base/codec.h"
 #include "src/auth/admin.h"
 
-/* 64 hexadecimal digits; colons between are how others print it. */
+/* 64 hexadecimal digits; colons between them are allowed, as other tools print them. */
 static bool take_fingerprint(struct slice text, uint8_t ret[ACCOUNT_FINGERPRINT]) {
   size_t n = 0;
   for (size_t i = 0; i < text.n; i++) {
@@ -40,7 +40,8 @@ static void add(struct auth *a, struct admin_call *c, const uint8_t *fingerprint
     call_done_account(a, c, r);
 }
 
-/* Refuses a login under way that it authenticated: the row gets another stamp. */
+/* Also refuses a login in progress that the certificate authenticated: the row gets another
+ * stamp. */
 static void delete (struct auth *a, struct admin_call *c, const uint8_t *fingerprint) {
   enum account_result r = accounts_delete_certificate(&a->accounts, call_word(c, 3), fingerprint);
   if (r == ACCOUNT_OK)

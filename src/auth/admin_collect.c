@@ -43,7 +43,7 @@ static bool copy(struct slice from, uint8_t *to, size_t most, size_t *ret_n) {
   return true;
 }
 
-/* Printable, without space: what stands in a line of POP3 or a host's name. */
+/* Printable, without space: valid in a POP3 line or a hostname. */
 static bool is_plain(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
     if (s.p[i] <= ' ' || s.p[i] == 0x7f) return false;
@@ -56,7 +56,7 @@ static bool is_host(struct slice s) {
   return s.n > 0;
 }
 
-/* No line's end and no NUL: it is sent as part of a line. */
+/* No line end and no NUL: it is sent as part of a line. */
 static bool is_secret(struct slice s) {
   return s.n && s.n <= COLLECT_SECRET_MAX && slice_find(s, 0) < 0 && slice_find(s, '\r') < 0 &&
          slice_find(s, '\n') < 0;
@@ -276,7 +276,7 @@ static bool new_password(struct auth *a, struct admin_call *c, struct collection
   return false;
 }
 
-/* Where the word stands in a list with blanks between; < 0: nowhere. */
+/* The position of the word in a list separated by spaces; < 0: not found. */
 static ptrdiff_t find_word(struct slice list, struct slice wanted) {
   for (struct slice rest = list; rest.n;) {
     struct slice one = slice_split(&rest, ' ');
@@ -299,14 +299,14 @@ static void drop_word(uint8_t *to, size_t *n, struct slice w) {
   if (at < 0) return;
   size_t from = (size_t)at, end = from + w.n;
   if (end < *n)
-    end++; /* the blank behind it */
+    end++; /* the space after it */
   else if (from)
-    from--; /* or the one in front */
+    from--; /* or the one before it */
   memmove(to + from, to + end, *n - end);
   *n -= end - from;
 }
 
-/* A message of the other server that is to be left alone, or no longer is. */
+/* Excludes a message of the other server, or includes it again. */
 static bool leave_out(struct auth *a, struct admin_call *c, struct collection *x) {
   struct slice uidl = word(c, 3);
   bool out = slice_eq(word(c, 1), SLICE("leave-out"));

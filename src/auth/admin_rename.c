@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* account rename: a login gets another name. What is sealed is sealed for the name, so it is sealed
- * anew; certificates and collections follow. One transaction. */
+/* account rename: gives a login another name. Secrets are sealed for the name, so they are sealed
+ * again; certificates and collections follow. One transaction. */
 #include "src/auth/admin.h"
 #include "src/auth/collections.h"
 
@@ -8,7 +8,7 @@ static void fresh_nonce(struct auth *a, uint8_t nonce[SEAL_NONCE]) {
   a->shell.random(a->shell.arg, nonce, SEAL_NONCE);
 }
 
-/* What cannot be opened (another key) could not be used under the new name either. */
+/* Secrets that cannot be opened (another key) would be unusable under the new name too. */
 static bool reseal(struct auth *a, const struct account *old, struct account *row) {
   uint8_t nonce[SEAL_NONCE];
   struct scram_verifiers v;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* auth's entry points: creates it, dispatches messages by their sender, keeps time. */
+/* auth's entry points: creates it, dispatches messages by their sender, handles due times. */
 #include "src/auth/core.h"
 
 #include "lib/base/codec.h"
@@ -10,9 +10,9 @@
 
 /* --- life --- */
 
-/* The row that stands in for names without an account: a hash like any other that no password
- * matches, a secret that was never given out, and verifiers of no password. Verifying against it
- * costs the same. */
+/* The row that stands in for names without an account: an ordinary hash that no password matches, a
+ * secret that was never issued, and verifiers of no password. Verifying against it costs the
+ * same. */
 static bool make_nobody(struct auth *a) {
   uint8_t random[PASSWORD_RANDOM], nonce[SEAL_NONCE];
   struct buf hash, secret;
@@ -148,7 +148,7 @@ static bool from_front(struct auth *a, enum role kind, uint32_t number, const st
   return true;
 }
 
-/* An answer to a grant for which nothing waits any more is no error: its client hung up. */
+/* An answer to a grant that nothing waits for any more is not an error: its client hung up. */
 static bool from_store(struct auth *a, const struct ipc_msg *msg) {
   struct auth_granted m;
   struct auth_over over;
@@ -210,8 +210,7 @@ static void front_lost(struct auth *a, uint32_t number) {
   if (!f) return;
   *at = f->next;
   struct map logins = f->logins;
-  map_init(
-      &f->logins); /* login_cancel() takes each out of the map: start again with the next one */
+  map_init(&f->logins); /* login_cancel() removes each from the map: restart with the next one */
   uint64_t tag, value;
   for (size_t i = 0; map_each(&logins, &i, &tag, &value);)
     login_cancel(a, (struct login *)(uintptr_t)value);
@@ -221,7 +220,7 @@ static void front_lost(struct auth *a, uint32_t number) {
   free(f);
 }
 
-/* The grants will not be answered: what was verified has to be verified again. */
+/* Pending grants will not be answered: those credentials have to be verified again. */
 static void store_lost(struct auth *a) {
   struct map grants = a->grants;
   map_init(&a->grants);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* auth without its threads and sockets: the logins under way, and the hashes they need.
+/* auth without its threads and sockets: the logins in progress, and the hashes they need.
  *
  * One thread (the process's loop) owns `struct auth`. A password hash takes milliseconds, so it is
  * a job for a pool of threads; everything else is done at once. The answer to a failing network is
@@ -24,8 +24,8 @@ struct auth_refusal {
   uint32_t front;
   uint64_t session;
   struct slice peer;   /* 4 or 16 octets */
-  const char *service; /* of the front-end that the client came to */
-  struct slice name;   /* that was tried; may be empty */
+  const char *service; /* of the listener that the client connected to */
+  struct slice name;   /* the name that was tried; may be empty */
   const char *mechanism, *why;
 };
 
@@ -38,7 +38,7 @@ struct auth_shell {
   void (*random)(void *arg, void *to, size_t n);
   /* The following may be NULL or 0. Seconds since 1970. */
   int64_t (*wall)(void *arg);
-  /* Something an operator should know, about the account `name` (may be empty). */
+  /* A warning for the operator, about the account `name` (may be empty). */
   void (*warn)(void *arg, const char *what, struct slice name);
   /* How many jobs the shell computes at once (0: one). Others wait here, in a fair order. */
   unsigned threads;
@@ -46,12 +46,12 @@ struct auth_shell {
   void (*refused)(void *arg, const struct auth_refusal *r);
 };
 
-/* Opens (makes, migrates) the accounts database on `disk`, whose root is auth's own folder:
+/* Opens (creates, migrates) the accounts database on `disk`, whose root is auth's own folder:
  * auth.db, and auth.key with the key of the sealed secrets. NULL with a sentence in `err`. `conf`
  * is borrowed until auth_reconfigure() or auth_free(). */
 struct auth *auth_new(struct disk *disk, const struct conf *conf, const struct auth_shell *shell,
                       struct buf *err);
-/* To be called when no job is out. */
+/* To be called when no job is running. */
 void auth_free(struct auth **a);
 void auth_reconfigure(struct auth *a, const struct conf *conf);
 /* The key set that access tokens are verified with (lib/jwt/keys.h); empty: tokens are not
@@ -60,7 +60,7 @@ bool auth_token_keys(struct auth *a, struct slice keys, struct buf *err);
 /* A message from a process, checked against the pair's rules. False: malformed payload. */
 bool auth_message(struct auth *a, enum role kind, uint32_t number, const struct ipc_msg *msg,
                   uint64_t now_ms);
-/* A front-end is connected: sends it what it announces to clients. */
+/* A front-end was connected: sends it what it may announce to clients. */
 void auth_process_connected(struct auth *a, enum role kind, uint32_t number);
 void auth_process_lost(struct auth *a, enum role kind, uint32_t number);
 /* Computes one hash. Thread-safe; touches the job only. */
@@ -69,8 +69,8 @@ void auth_work(struct auth_job *job);
 void auth_finish(struct auth *a, struct auth_job *job, uint64_t now_ms);
 /* Sends the answers whose delay is over. Returns when it is to be called next, 0: not needed. */
 uint64_t auth_tick(struct auth *a, uint64_t now_ms);
-/* What the database needs while nothing changes (quiet.c): to be called after each message, and
- * when it says; 0: not before the next message. */
+/* Maintenance of the database while nothing changes (quiet.c): to be called after each message, and
+ * at the returned time; 0: not before the next message. */
 uint64_t auth_quiet(struct auth *a, uint64_t now_ms);
 
 #endif

@@ -78,7 +78,7 @@ bool backup_put(struct accounts *a, int64_t now_s, size_t piece,
   bool ok = x.room && copy_database(a) && put_file(&x, a, COPY_NAME, "auth.db", now_s) &&
             put_file(&x, a, "auth.key", "auth.key", now_s) && put_end(&x);
   a->disk->ops->remove(a->disk, COPY_NAME);
-  if (x.room) explicit_bzero(x.room, piece); /* the key was in it */
+  if (x.room) explicit_bzero(x.room, piece); /* it contained the key */
   free(x.room);
   if (!ok)
     buf_put_str(err, "the accounts could not be copied: the disk is full or reports an error");

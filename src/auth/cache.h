@@ -23,22 +23,22 @@ struct cache_entry {
 struct cache {
   struct cache_entry *entries;
   size_t size, hand;
-  size_t reached;    /* entries from here on never held anything: memory that nobody touched */
+  size_t reached;    /* no entry from here on was ever used: that memory was never touched */
   struct map places; /* first 8 octets of the key → place */
   uint8_t secret[32];
 };
 
 void cache_init(struct cache *c, const uint8_t secret[32]);
 void cache_free(struct cache *c);
-/* Makes it hold `size` entries, empty. 0, or no memory: it remembers nothing. */
+/* Resizes it to `size` entries, empty. 0, or no memory: it caches nothing. */
 void cache_resize(struct cache *c, size_t size);
-/* What identifies (account, stamp, password) in this process. False when OpenSSL fails. */
+/* Identifies (account, stamp, password) in this process. False if OpenSSL fails. */
 bool cache_key(const struct cache *c, struct slice folded_name, uint64_t stamp,
                struct slice password, uint8_t ret[CACHE_KEY]);
-/* The entry that is still good, or NULL. */
+/* The valid entry, or NULL. */
 struct cache_entry *cache_find(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t now_ms);
 void cache_put(struct cache *c, const uint8_t key[CACHE_KEY], uint64_t account, uint64_t until_ms);
-/* Forgets all of one account. */
+/* Removes all entries of one account. */
 void cache_drop(struct cache *c, uint64_t account);
 
 #endif

@@ -11,7 +11,7 @@
   " made, last, next, failures, fetched, total, stepped, left_out"
 
 static enum account_result result_of(struct accounts *a, enum db_result r) {
-  if (r == DB_IOERR) db_close(&a->db); /* opened anew by accounts_ready() */
+  if (r == DB_IOERR) db_close(&a->db); /* accounts_ready() reopens it */
   if (r == DB_CONSTRAINT) return ACCOUNT_EXISTS;
   if (r == DB_FULL) return ACCOUNT_FULL;
   return r == DB_OK ? ACCOUNT_OK : ACCOUNT_TROUBLE;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* What is collected from where: rows of auth.db beside the accounts, each with a sealed password.
+/* The collections: rows of auth.db beside the accounts, each with a sealed password.
  *
- * `id` is the number that the administrator uses. `source` names the collection to store: a random
- * number, so that no restored backup gives one to another collection. The password is sealed for
- * exactly this account, server and user: it cannot be moved into a row that sends it elsewhere. */
+ * `id` is the number that the administrator uses. `source` identifies the collection to store: a
+ * random number, so that a restored backup cannot give it to another collection. The password is
+ * sealed for exactly this account, server and user: it cannot be moved into a row that sends it
+ * elsewhere. */
 #ifndef QASID_AUTH_COLLECTIONS_H
 #define QASID_AUTH_COLLECTIONS_H
 
@@ -11,7 +12,7 @@
 #include "src/auth/accounts.h"
 
 enum {
-  /* all are in memory, some 60 octets each, and looked through for each run */
+  /* all are in memory, some 60 octets each, and scanned for each run */
   COLLECTIONS_MAX = 10000,
   COLLECT_SEALED_MAX = SEAL_NONCE + COLLECT_SECRET_MAX + SEAL_TAG,
   COLLECT_EVERY_LEAST = 60,
@@ -20,7 +21,7 @@ enum {
 
 struct collection {
   uint64_t id, source;
-  uint8_t account[AUTH_NAME_MAX]; /* folded, as accounts are found */
+  uint8_t account[AUTH_NAME_MAX]; /* folded, as in look-ups of accounts */
   uint8_t host[COLLECT_HOST_MAX], user[COLLECT_USER_MAX], mechanism[32], sealed[COLLECT_SEALED_MAX];
   uint8_t last_words[COLLECT_TEXT_MAX];                            /* about the last run */
   uint8_t stepped[COLLECT_UIDLS_MAX], left_out[COLLECT_UIDLS_MAX]; /* ipc/collector_auth.h */
@@ -65,12 +66,12 @@ struct collection {
 
 /* OK, NONE, or TROUBLE. */
 enum account_result collections_find(struct accounts *a, uint64_t id, struct collection *ret);
-/* EXISTS when that account collects from there already. Sets c->id. */
+/* EXISTS if that account already collects from there. Sets c->id. */
 enum account_result collections_add(struct accounts *a, struct collection *c);
-/* Replaces what runs and the administrator change: sealed, said, paused, last, next, failures,
- * fetched, total, stepped, left_out. */
+/* Replaces the columns changed by runs and by the administrator: sealed, said, paused, last, next,
+ * failures, fetched, total, stepped, left_out. */
 enum account_result collections_update(struct accounts *a, const struct collection *c);
-/* Replaces what the renaming of its account changes: account, sealed. */
+/* Replaces the columns changed by renaming its account: account, sealed. */
 enum account_result collections_move(struct accounts *a, const struct collection *c);
 enum account_result collections_delete(struct accounts *a, uint64_t id);
 /* In the order of accounts. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* Inside auth: what its files share.
+/* Inside auth: declarations shared by its files.
  *
- * A login's states, and who moves it on (login.c unless said otherwise):
+ * A login's states, and what moves it on (in login.c unless noted):
  *
  *   TALKING   the mechanism waits for the client         → login_credential() (login_credential.c)
- *   WAITING   a hash is needed, in the queue             → auth_dispatch() (dispatch.c)
+ *   WAITING   in the queue for a hash                    → auth_dispatch() (dispatch.c)
  *   HASHING   the shell computes it                      → auth_finish() (dispatch.c)
- *   HELD      decided; the answer waits for its time     → auth_tick() (auth.c)
- *   GRANTING  right; store is asked to let the session in → auth_granted, or its time is over
+ *   HELD      decided; the answer is delayed             → auth_tick() (auth.c)
+ *   GRANTING  right; store is asked to grant the session → auth_granted, or its time is over
  *
  * Every answer to a front-end leaves through login_failed(), login_challenge() or login_accept(). A
  * login whose client is gone has no front; in HASHING and HELD it lives on, because its place
@@ -28,21 +28,21 @@
 
 enum {
   AUTH_GRANT_MS = 10000, /* store must answer a grant by then */
-  /* Logins held for clients that hung up, of one front-end and of all: those above give up their
-     places. */
+  /* Maximum logins whose clients hung up, for one front-end and for all: further ones give up their
+   * places. */
   AUTH_LEFT_PER_FRONT = 4096,
   AUTH_LEFT = 16384,
   AUTH_GRANTED = 200000, /* sessions of one front-end whose grants are remembered */
 };
 
-/* A front-end process with logins under way. */
+/* A front-end process with logins in progress. */
 struct auth_front {
   enum role kind;
   uint32_t number;
   struct map logins; /* tag → login */
-  /* smtpd: tag → account of the sessions that are logged in, for a store that is started again */
+  /* smtpd: tag → account of the logged-in sessions, for a restarted store */
   struct map granted;
-  size_t left; /* logins that live on although their clients have hung up */
+  size_t left; /* logins that continue although their clients have hung up */
   struct auth_front *next;
 };
 
@@ -59,7 +59,7 @@ enum login_proof {
 struct login {
   /* who asks */
   struct auth_front *front; /* NULL: the client is gone, no answer is sent */
-  uint32_t left;            /* then: the number of the front-end whose client it was */
+  uint32_t left;            /* then: the number of the client's front-end */
   bool uncounted;           /* its network is one of auth_trusted_networks */
   uint64_t tag, network;
   enum role kind; /* of the front-end; stays when the client goes */
@@ -68,26 +68,25 @@ struct login {
   uint8_t peer_n;
   /* state */
   enum login_state state;
-  uint64_t asked_ms;      /* when the credential was there */
+  uint64_t asked_ms;      /* when the credential was complete */
   uint64_t serial;        /* GRANTING: our tag at store */
   struct heap_node delay; /* in auth.delayed, by the time when its answer is due */
-  /* the credential; name and password are in `sasl` whatever they came by */
+  /* the credential; name and password are in `sasl`, however they were received */
   enum login_proof proof;
-  const char *service;   /* that the client came to, as in the log */
-  const char *mechanism; /* as in the log: a SASL name, USER or APOP; NULL: none that is known */
+  const char *service;   /* of the client's listener, as in the log */
+  const char *mechanism; /* as in the log: a SASL name, USER or APOP; NULL: unknown */
   struct sasl_server sasl;
   const char *token_why; /* why the token was refused; NULL: it was not */
-  struct buf last;       /* what the mechanism sends with success, or (tokens) with failure */
-  uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the one that the client showed, as the front-end
-                                               reports it */
+  struct buf last;       /* the mechanism's last message with success, or (tokens) with failure */
+  uint8_t certificate[ACCOUNT_FINGERPRINT]; /* the client's, as reported by the front-end */
   bool reported;                            /* its failure was logged */
   bool mismatch;                            /* it asked to act for another user */
   uint8_t key[CACHE_KEY];
   /* what it is verified against */
   struct account *row; /* the stand-in row when there is no such account */
   bool known, right;
-  struct auth_address *address; /* whose queue it waits in */
-  unsigned *place;              /* the count of places that it is in; NULL: it takes none */
+  struct auth_address *address; /* in whose queue it waits */
+  unsigned *place;              /* the counter of places that it is in; NULL: it takes none */
   bool visited;                 /* its user has logged in from there before */
   struct login *line_next, *line_before;
 };
@@ -114,7 +113,7 @@ struct auth_counters {
 /* quiet.c: the database's log and its free space. */
 struct auth_quiet {
   struct db_giving giving;
-  uint64_t seen; /* commits that were looked at */
+  uint64_t seen; /* commits that were examined */
   uint64_t at_ms;
 };
 
@@ -127,17 +126,17 @@ struct auth {
   struct cache cache;
   struct addresses addresses;
   struct visits visits;
-  size_t left; /* logins that live on although their clients have hung up */
+  size_t left; /* logins that continue although their clients have hung up */
   struct auth_queue queue;
   struct token_verifier *verifier; /* NULL: tokens are not accepted */
   struct heap delayed;             /* logins whose answer is delayed, or that wait for store's */
   struct auth_front *fronts;
   struct map grants; /* serial → login */
-  bool apop;         /* some account could log in by APOP: what front-ends were last sent */
+  bool apop;         /* an account could log in by APOP: what front-ends were last told */
   uint64_t serial;
   unsigned running; /* jobs at the shell */
   bool dispatching;
-  struct admin_call *calls;                  /* commands under way */
+  struct admin_call *calls;                  /* commands in progress */
   struct bulk *bulks;                        /* rows that command lines have put (admin_bulk.c) */
   struct auth_job *admin_first, *admin_last; /* their jobs, waiting */
   struct auth_counters count;
@@ -146,15 +145,15 @@ struct auth {
 };
 
 /* auth.c */
-/* The front-end of that number, if it has had a login and is still there. */
+/* The front-end with that number, if it has had a login and is still connected. */
 struct auth_front *auth_front(const struct auth *a, uint32_t number);
 
 /* refusal.c */
-/* The service of that name, NULL where `kind` has none such. */
+/* The service of that name, NULL if front-ends of `kind` have none. */
 const char *auth_service(enum role kind, struct slice name);
 /* Logs a failed login: the account, from where, how, and why. */
 void auth_report(struct auth *a, const struct login *l, const char *why);
-/* Why a credential did not do. */
+/* Why a credential was wrong. */
 const char *auth_wrong_words(const struct login *l);
 const char *auth_failure_words(enum auth_failure why);
 
@@ -168,16 +167,16 @@ bool login_password(struct auth *a, struct auth_front *f, uint64_t tag, struct s
 bool login_apop(struct auth *a, struct auth_front *f, uint64_t tag, struct slice payload,
                 uint64_t now_ms);
 void login_cancel(struct auth *a, struct login *l);
-/* Takes back what was granted to a session, if it was. */
+/* Withdraws the grant of a session, if there is one. */
 void login_revoke(struct auth *a, uint32_t front, uint64_t session);
-/* A store that was started again: what it does not know is granted once more. */
+/* store was restarted: repeats the grants that it does not know. */
 void login_repeat_grants(struct auth *a);
 /* store reports that a logged-in session of that front-end is over. */
 void login_over(struct auth *a, uint32_t front, uint64_t session);
-/* True when no hash is needed (any more) to decide it; it then is decided. */
+/* True when no hash is needed (any more) to decide it; it is decided by then. */
 bool login_decided(struct auth *a, struct login *l, uint64_t now_ms);
-/* at_once: it was proved by something cheap; a right answer is not held back (addresses.h, rule 3).
- */
+/* at_once: it was proved by something cheap; a right answer is not delayed (addresses.h, rule
+ * 3). */
 void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uint64_t now_ms);
 /* Its delay is over: sends the answer, or for GRANTING gives up waiting. */
 void login_due(struct auth *a, struct login *l, uint64_t now_ms);
@@ -193,10 +192,10 @@ void login_credential(struct auth *a, struct login *l, uint64_t now_ms);
  * names. */
 void login_token_judged(struct auth *a, struct login *l, const char *why, struct slice name,
                         uint64_t now_ms);
-/* The option login_domain: a login without a domain is of this one. */
+/* Applies the option login_domain: completes a login without a domain. */
 void login_qualify(const struct auth *a, struct buf *name);
-/* How the name's password is salted: as its row says, or, when there is none or nothing in it, as
- * it would be. False: unknown now. */
+/* The salt of the name's password: from its row, or, without one, what it would be. False: unknown
+ * at the moment. */
 bool login_scram_salt(struct auth *a, const struct login *l, struct scram_verifier *ret);
 
 /* auth.c: the accounts may have changed. */

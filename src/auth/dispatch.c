@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Hands jobs to the shell, as many as it computes at once and one more, and takes them back.
- * Commands of the administrator go first. */
+/* Hands jobs to the shell, one more than it computes at once, and takes them back. Administrative
+ * commands go first. */
 #include "src/auth/core.h"
 
 bool job_salts(const struct auth *a, struct auth_job *j, struct slice name) {
@@ -18,7 +18,7 @@ static struct auth_job *job_for(struct auth *a, struct login *l) {
   return j;
 }
 
-/* The next login's job. Logins that need none any more (an equal one was decided meanwhile) are
+/* The next login's job. Logins that no longer need one (an equal one was decided meanwhile) are
  * answered. */
 static struct auth_job *next_login_job(struct auth *a, uint64_t now_ms) {
   struct login *l;
@@ -32,7 +32,7 @@ static struct auth_job *next_login_job(struct auth *a, uint64_t now_ms) {
   return NULL;
 }
 
-/* The shell may finish a job inside enqueue(); the loop here goes on with what that left. */
+/* The shell may finish a job inside enqueue(); the loop here continues with the resulting state. */
 void auth_dispatch(struct auth *a, uint64_t now_ms) {
   if (a->dispatching) return;
   a->dispatching = true;
@@ -47,8 +47,8 @@ void auth_dispatch(struct auth *a, uint64_t now_ms) {
   a->dispatching = false;
 }
 
-/* The account was to have verifiers and had none: its password was available just now. If they
- * cannot be stored, another login makes them. */
+/* The account should have verifiers and had none: its password is available now. If they cannot be
+ * stored, another login makes them. */
 static void keep_scram(struct auth *a, struct account *row, const struct scram_verifiers *v) {
   uint8_t nonce[SEAL_NONCE];
   a->shell.random(a->shell.arg, nonce, sizeof nonce);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One hash to be computed, with all that it needs and its result; made and freed on the loop's
- * thread, computed in another. */
+/* One hash to be computed, with its inputs and its result; created and freed on the loop's thread,
+ * computed in another. */
 #ifndef QASID_AUTH_JOB_H
 #define QASID_AUTH_JOB_H
 
@@ -8,7 +8,7 @@
 #include "src/auth/scram.h"
 
 enum auth_job_kind {
-  JOB_VERIFY, /* is `password` the one of `hash`? */
+  JOB_VERIFY, /* whether `password` matches `hash` */
   JOB_HASH,   /* the hash of `password`, into `hash` */
 };
 
@@ -19,14 +19,14 @@ struct auth_job {
   enum auth_job_kind kind;
   struct buf password, hash;
   uint8_t random[PASSWORD_RANDOM];
-  /* if that is well: the keys in `verifiers` too, whose salts are there */
+  /* if that succeeds: also compute the keys in `verifiers`, whose salts are set */
   bool scram;
-  /* they are there; not when the password is one that SCRAM can't have */
+  /* they were computed; not if SCRAM cannot use the password */
   bool scram_made;
   struct scram_verifiers verifiers;
   enum password_result result;
   bool computed; /* false: the process stopped before its turn */
-  /* Who is waiting for it: one of the two. */
+  /* What waits for it: one of the two. */
   struct login *login;
   struct admin_call *call;
   struct auth_job *next; /* while it waits */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* One login from its first octet to its answer: the exchange with the client, the decision, the
- * grant (what a credential is held against: login_credential.c). core.h has the states.
+ * grant (login_credential.c verifies the credential). core.h has the states.
  *
  *  1. A login gets its last answer at most once, and is freed with it.
- *  2. What was right is looked at again before the grant if it had to wait.
- *  3. store has let the session in before the client is told that it is right. */
+ *  2. A right credential is checked again before the grant if it had to wait.
+ *  3. store has granted the session before the client is told that it is logged in. */
 #include "src/auth/core.h"
 
 #include "ipc/auth_store.h"
@@ -49,7 +49,7 @@ static void live_on(struct auth *a, struct login *l, struct auth_front *of) {
   l->left = of->number;
   of->left++;
   a->left++;
-  if (l->state == LOGIN_HELD) sasl_server_end(&l->sasl); /* it was judged; reported, too */
+  if (l->state == LOGIN_HELD) sasl_server_end(&l->sasl); /* it was decided, and reported */
 }
 
 static void login_free(struct auth *a, struct login *l) {
@@ -130,7 +130,7 @@ static void login_accept(struct auth *a, struct login *l) {
 
 /* --- deciding --- */
 
-/* What was proved must still be true: the account may have changed while the answer waited. */
+/* The proof must still be valid: the account may have changed while the answer waited. */
 static enum account_result still_true(struct auth *a, const struct login *l) {
   struct account now;
   enum account_result r = accounts_find(&a->accounts, account_name(l->row), &now);
@@ -139,8 +139,8 @@ static enum account_result still_true(struct auth *a, const struct login *l) {
   return r;
 }
 
-/* store learns who this session is before the session does: which maildrop a pop3d's may open, as
- * whom an smtpd's may send. */
+/* Tells store the session's identity before the session learns of its success: which maildrop a
+ * pop3d session may open, as whom an smtpd session may send. */
 static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
   uint8_t service = l->front->kind == ROLE_POP3D ? GRANT_MAILDROP : GRANT_SUBMISSION;
   struct buf b;
@@ -158,7 +158,7 @@ static void login_grant(struct auth *a, struct login *l, uint64_t now_ms) {
   buf_free(&b);
 }
 
-/* store may let the session in although nobody told it yes, and it is over or was told no. */
+/* Revoke the grant: the client was refused or has gone, but store may already have accepted it. */
 void login_revoke(struct auth *a, uint32_t front, uint64_t session) {
   struct buf b;
   buf_init(&b, 16);
@@ -167,7 +167,7 @@ void login_revoke(struct auth *a, uint32_t front, uint64_t session) {
   buf_free(&b);
 }
 
-/* Nobody waits for the answers. */
+/* The answers are not awaited. */
 void login_repeat_grants(struct auth *a) {
   uint64_t tag, account;
   for (const struct auth_front *f = a->fronts; f; f = f->next)
@@ -203,7 +203,8 @@ static void login_release(struct auth *a, struct login *l, bool look_again, uint
     return;
   }
   if (!l->right && l->proof == PROOF_TOKEN && buf_len(&l->last)) {
-    leave_address(a, l); /* its words first; the client's answer to them gets the refusal */
+    leave_address(a, l); /* its error message first; the client's response to that gets the
+                          * refusal */
     login_challenge(a, l, buf_slice(&l->last));
     buf_wipe(&l->last);
     return;
@@ -224,7 +225,7 @@ static void login_release(struct auth *a, struct login *l, bool look_again, uint
   }
 }
 
-/* How long the answer waits, by addresses.h; notes what it was. */
+/* The delay of the answer, by addresses.h; records the result there. */
 static uint64_t wait_of(struct auth *a, struct login *l, bool at_once, uint64_t now_ms) {
   uint64_t most = a->conf->auth_penalty_most;
   struct slice key = l->proof == PROOF_PASSWORD ? slice_of(l->key, CACHE_KEY) : SLICE_NONE;
@@ -243,7 +244,7 @@ void login_decide(struct auth *a, struct login *l, bool right, bool at_once, uin
   bool waited = l->state != LOGIN_TALKING;
   l->right = right && l->known && !l->mismatch;
   uint64_t due = l->asked_ms + wait_of(a, l, at_once, now_ms);
-  /* now: the client may be gone when it is told */
+  /* now: the client may be gone when the answer is sent */
   if (!l->right) auth_report(a, l, auth_wrong_words(l));
   l->reported = !l->right;
   buf_wipe(&l->sasl.password);
@@ -353,7 +354,7 @@ static void begin(struct auth *a, struct login *l, const struct sasl_mechanism *
   buf_free(&nonce);
 }
 
-/* Who asks, before anything is looked at. */
+/* The requesting client, before anything is examined. */
 static struct login asking(const struct auth_front *f, uint64_t tag, struct slice peer,
                            const char *service, const char *mechanism) {
   struct login l = { .front = (struct auth_front *)f,
@@ -367,7 +368,7 @@ static struct login asking(const struct auth_front *f, uint64_t tag, struct slic
   return l;
 }
 
-/* A login's struct, or NULL after saying that it can't be now. */
+/* The login's struct, or NULL after answering that it is not possible now. */
 static struct login *admit(struct auth *a, const struct login *asks) {
   bool room = asks->front->logins.count <= a->conf->connections_per_process;
   struct login *l = room ? login_new(a, asks) : NULL;
@@ -386,8 +387,8 @@ static bool may_show_password(const struct auth *a, bool secure, struct slice pe
   return secure || a->conf->plaintext_auth || conf_in_networks(&a->conf->plaintext_networks, peer);
 }
 
-/* The option require_tls_login: no login of any kind in the clear, but for the networks that may.
- */
+/* The option require_tls_login: no login of any kind in the clear, except from the exempt
+ * networks. */
 static bool may_log_in(const struct auth *a, bool secure, struct slice peer) {
   return !a->conf->require_tls_login || may_show_password(a, secure, peer);
 }
@@ -480,8 +481,8 @@ bool login_apop(struct auth *a, struct auth_front *f, uint64_t tag, struct slice
   return true;
 }
 
-/* The client is gone. What was hashed or held keeps its place until its time (addresses.h, rule 6).
- */
+/* The client is gone. A login that was hashed or held keeps its place until its time (addresses.h,
+ * rule 6). */
 void login_cancel(struct auth *a, struct login *l) {
   struct auth_front *f = l->front;
   if (l->state == LOGIN_GRANTING) login_revoke(a, f->number, l->tag);

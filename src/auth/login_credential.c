@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* The credential of a login: all that the client has to say was said, and it is held against the
- * account's row, or nobody's. login.c has the exchange before it and the answer behind it.
+/* Verifies the credential of a login: the client has sent everything, and it is compared with the
+ * account's row, or with the stand-in row. login.c has the exchange before it and the answer after
+ * it.
  *
- *  1. A name without an account, or whose account is off or has no such secret, goes the way of any
- * wrong credential: `nobody` stands in for the row.
+ *  1. A name without an account, or whose account is disabled or has no such secret, is treated
+ *     like
+ *     any wrong credential: `nobody` stands in for the row.
  *  2. Each way out of login_credential() is a decision (login_decide), a failure, or a wait: for a
- * hash, or for the verifier of tokens.
- *  3. A login has a place before its credential is looked at, but for remembered passwords
- * (addresses.h, rules 6 and 8; visits.h). */
+ *     hash, or for the verifier of tokens.
+ *  3. A login has a place before its credential is examined, except for remembered passwords
+ *     (addresses.h, rules 6 and 8; visits.h). */
 #include "src/auth/core.h"
 
 #include "lib/unicode/prepare.h"
 
 #include <stdlib.h>
 
-/* How the name's password is salted: as its row says, or, when there is none or nothing in it, as
- * it would be. */
+/* The salt of the name's password: from its row, or, without one, what it would be. */
 bool login_scram_salt(struct auth *a, const struct login *l, struct scram_verifier *ret) {
   uint8_t folded[AUTH_NAME_MAX];
   struct scram_verifiers made, kept;
@@ -30,7 +31,7 @@ bool login_scram_salt(struct auth *a, const struct login *l, struct scram_verifi
   return ok && r != ACCOUNT_TROUBLE;
 }
 
-/* The option login_domain: a login without a domain is of this one. */
+/* Applies the option login_domain: completes a login without a domain. */
 void login_qualify(const struct auth *a, struct buf *name) {
   struct slice domain = slice_str(a->conf->login_domain);
   bool whole = slice_find(buf_slice(name), '@') >= 0;
@@ -44,8 +45,8 @@ static bool same_name(struct slice x, struct slice y) {
   return slice_eq(account_fold(x, fx), account_fold(y, fy));
 }
 
-/* Finds the row, or nobody's; an account that is off, or has no secret where one is needed, is
- * nobody. */
+/* Finds the row; a missing or disabled account, or one without a secret where one is needed, gets
+ * the stand-in row. */
 static bool find_row(struct auth *a, struct login *l) {
   l->row = calloc(1, sizeof *l->row);
   if (!l->row) return false;
@@ -60,7 +61,7 @@ static bool find_row(struct auth *a, struct login *l) {
   return true;
 }
 
-/* What the row has under seal can't be opened: it is nobody's row from here on. */
+/* The row's sealed secret cannot be opened: from here on it is treated as the stand-in row. */
 static void unreadable(struct auth *a, struct login *l) {
   a->count.unreadable++;
   if (a->shell.warn)
@@ -100,11 +101,11 @@ static void wait_for_hash(struct auth *a, struct login *l, uint64_t now_ms) {
   struct login *out = queue_put(&a->queue, l, now_ms);
   if (out != l) l->state = LOGIN_WAITING;
   if (!out) return;
-  out->state = LOGIN_TALKING; /* it is out of the queue already */
+  out->state = LOGIN_TALKING; /* it has left the queue already */
   login_failed(a, out, AUTH_TROUBLE);
 }
 
-/* Who asks to act for somebody else is refused whatever the password: it is not even looked at. */
+/* A request to act for somebody else is refused whatever the password: it is not even verified. */
 static void take_password(struct auth *a, struct login *l, uint64_t now_ms) {
   if (l->mismatch)
     login_decide(a, l, false, false, now_ms);
@@ -112,7 +113,7 @@ static void take_password(struct auth *a, struct login *l, uint64_t now_ms) {
     wait_for_hash(a, l, now_ms);
 }
 
-/* What the password would be remembered by. */
+/* The cache key of the password. */
 static bool password_key(struct auth *a, struct login *l) {
   uint8_t folded[AUTH_NAME_MAX];
   struct slice name = account_fold(buf_slice(&l->sasl.name), folded);
@@ -134,7 +135,7 @@ static bool apop_right(struct login *l, struct slice secret) {
          slice_secret_eq(slice_of(digest, DIGEST_MD5_SIZE), buf_slice(&l->sasl.proof));
 }
 
-/* The secret is kept as it was typed; a client may have prepared it (RFC 8265 §4.2). */
+/* The secret is stored as typed; a client may have prepared it (RFC 8265 §4.2). */
 static void take_digest(struct auth *a, struct login *l,
                         bool (*is_right)(struct login *l, struct slice secret), uint64_t now_ms) {
   struct slice secret = buf_slice(&l->sasl.password);
@@ -146,7 +147,8 @@ static void take_digest(struct auth *a, struct login *l,
   login_decide(a, l, right, true, now_ms);
 }
 
-/* Is the password a remembered one of a user who is known here? That needs no place (visits.h). */
+/* True if the password is a remembered one of a user known in this network. That needs no place
+ * (visits.h). */
 static bool is_remembered(struct auth *a, struct login *l, struct visit *visit, uint64_t now_ms) {
   return l->proof == PROOF_PASSWORD && !l->mismatch && visit && visit_may_look(visit, now_ms) &&
          cache_find(&a->cache, l->key, now_ms);
@@ -158,7 +160,7 @@ static bool place_in(struct login *l, unsigned *places) {
   return true;
 }
 
-/* A place for one more login (addresses.h, rules 6 and 8). The row may be found already. */
+/* Takes a place for one more login (addresses.h, rules 6 and 8). The row may be found already. */
 static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
   struct auth_address *at = addresses_counting(&a->addresses, l->network, now_ms);
   struct visit *visit =
@@ -172,8 +174,8 @@ static bool has_room(struct auth *a, struct login *l, uint64_t now_ms) {
   return address_has_room(at, a->conf->auth_penalty_most, now_ms) && place_in(l, &at->places);
 }
 
-/* A good token for an account that is not there, and one for another than was asked for, are wrong
- * ones. */
+/* A valid token for a missing account, or for another account than requested, counts as a wrong
+ * one. */
 void login_token_judged(struct auth *a, struct login *l, const char *why, struct slice name,
                         uint64_t now_ms) {
   buf_put(&l->sasl.name, name);
@@ -190,22 +192,22 @@ void login_token_judged(struct auth *a, struct login *l, const char *why, struct
   login_decide(a, l, right, true, now_ms);
 }
 
-/* Whose the certificate is; a certificate that is nobody's is a wrong password. */
+/* Finds the certificate's account; an unregistered certificate counts as a wrong password. */
 static void take_certificate(struct auth *a, struct login *l, uint64_t now_ms) {
   buf_reset(&l->sasl.name);
   enum account_result r = accounts_by_certificate(&a->accounts, l->certificate, &l->sasl.name);
   if ((r != ACCOUNT_OK && r != ACCOUNT_NONE) || !find_row(a, l)) login_failed(a, l, AUTH_TROUBLE);
-  /* if there is one, and it is the one that was asked for */
+  /* if there is one, and it is the requested one */
   else
     login_decide(a, l, true, true, now_ms);
 }
 
-/* Tokens and certificates name the account themselves. */
+/* True for tokens and certificates, which name the account themselves. */
 static bool names_row(const struct login *l) {
   return l->proof != PROOF_TOKEN && l->proof != PROOF_CERTIFICATE;
 }
 
-/* All that the client has to say was said. */
+/* The client has sent everything. */
 void login_credential(struct auth *a, struct login *l, uint64_t now_ms) {
   l->asked_ms = now_ms;
   login_qualify(a, &l->sasl.name);

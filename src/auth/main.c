@@ -21,8 +21,9 @@ struct auth_process {
   struct loop_io *wake;
   struct loop_timer *timer;
   uint64_t timer_at;
-  struct buf token_keys; /* the issuer's, as the parent read them */
-  unsigned processors;   /* counted before the process is confined: afterwards /sys can't be read */
+  struct buf token_keys; /* of the issuer, as read by the parent */
+  unsigned processors;   /* counted before the process is confined: afterwards /sys cannot be
+                          * read */
 };
 
 /* --- what the core asks for --- */
@@ -69,7 +70,7 @@ static void core_refused(void *arg, const struct auth_refusal *r) {
 
 /* --- the loop --- */
 
-/* After everything that may have changed what waits. */
+/* To be called after everything that may have changed the due times. */
 static void keep_time(struct auth_process *s) {
   uint64_t now = loop_now(s->process->loop), due = auth_tick(s->auth, now);
   uint64_t quiet = auth_quiet(s->auth, now);
@@ -111,7 +112,7 @@ static bool start_pool(struct auth_process *s, struct buf *err) {
   return false;
 }
 
-/* A key set with errors is logged and the former one stays: logins with passwords go on. */
+/* A key set with errors is logged and the former one stays: password logins continue. */
 static void use_token_keys(struct auth_process *s) {
   struct buf err;
   buf_init(&err, 512);
@@ -182,7 +183,7 @@ static void stop(struct process *r) {
   struct auth_process *s = r->arg;
   struct auth_job *job;
   while (pool_stop(s->pool), (job = pool_done(s->pool)))
-    auth_finish(s->auth, job, loop_now(r->loop)); /* which may put the next one */
+    auth_finish(s->auth, job, loop_now(r->loop)); /* which may enqueue the next one */
   auth_free(&s->auth);
   loop_io_free(&s->wake);
   loop_timer_free(&s->timer);

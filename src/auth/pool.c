@@ -120,7 +120,7 @@ void pool_put(struct pool *p, struct auth_job *job) {
 
 struct auth_job *pool_done(struct pool *p) {
   uint64_t count;
-  /* cleared before looking: a job that is done later wakes the loop again */
+  /* cleared before checking: a job that is finished later wakes the loop again */
   (void)!read(p->fd, &count, sizeof count);
   pthread_mutex_lock(&p->lock);
   struct auth_job *job = job_queue_take(&p->done);

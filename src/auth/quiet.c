@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* auth's database after changes: its log is moved home, and its space goes back to the file system,
- * in small steps while nothing changes (lib/db/db_give.c). All of it happens on the core's thread,
+/* Maintenance of auth's database after changes: checkpoints its log and returns free space to the
+ * file system, in small steps while nothing changes (lib/db/db_give.c). All on the core's thread,
  * between two messages. */
 #include "src/auth/core.h"
 
 enum {
-  QUIET_MS = 250, /* without a change, then a step each STEP_MS */
+  QUIET_MS = 250, /* without a change, then a step every STEP_MS */
   STEP_MS = 20,
-  /* pages in the log: moved home in quiet, and at once */
+  /* pages in the log: checkpointed when idle, and at once */
   LOG_IDLE = 64,
   LOG_URGENT = 1024,
 };

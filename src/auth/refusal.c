@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The log line of a failed login: who, from where, at which service, by which mechanism, and why.
- * Never the secret, nor anything derived from it. */
+/* The log line of a failed login: name, address, service, mechanism, and reason. Never the secret,
+ * nor anything derived from it. */
 #include "src/auth/core.h"
 
 const char *auth_service(enum role kind, struct slice name) {
@@ -17,7 +17,7 @@ const char *auth_service(enum role kind, struct slice name) {
   return NULL;
 }
 
-/* A refused token names nobody: whom the client asked for, then. */
+/* A refused token names nobody: then the name that the client asked for. */
 static struct slice name_tried(const struct login *l) {
   if (!l->sasl.mech) return SLICE_NONE;
   return buf_slice(buf_len(&l->sasl.name) ? &l->sasl.name : &l->sasl.authzid);

@@ -75,14 +75,14 @@ void schedule_free(struct auth *a) {
   do {                                                                                     \
     struct buf send_b;                                                                     \
     buf_init(&send_b, 4096);                                                               \
-    buf_reserve(&send_b, 2048); /* at once: it may be a password */                        \
+    buf_reserve(&send_b, 2048); /* full size at once: it may be a password */              \
     name##_put(&send_b, &(struct name){ __VA_ARGS__ });                                    \
     if (!send_b.failed)                                                                    \
       (a)->shell.send((a)->shell.arg, kind, number, name##_type, tag, buf_slice(&send_b)); \
     buf_wipe(&send_b);                                                                     \
   } while (0)
 
-/* Revokes the run's grant at store, whatever the collector reports of it. */
+/* Revokes the run's grant at store, whatever the collector reports about it. */
 static void revoke(struct auth *a, uint64_t tag) {
   SEND(a, ROLE_STORE, 0, auth_revoke, 0, .front = a->schedule.number, .session = tag);
 }
@@ -103,7 +103,7 @@ static bool is_stop(enum collect_verdict v, uint64_t failures) {
   return v == COLLECT_LOGIN_WRONG || (v == COLLECT_DOUBTED && failures >= SCHEDULE_DOUBTS);
 }
 
-/* Some spread, so that collections that were added together do not run together for ever. */
+/* Random spread, so that collections added together do not run together for ever. */
 static int64_t spread(struct auth *a, uint64_t every_s) {
   uint32_t chance;
   a->shell.random(a->shell.arg, &chance, sizeof chance);
@@ -133,7 +133,7 @@ static void take_words(struct collection *c, struct slice words) {
   c->last_words_n = words.n;
 }
 
-/* UIDLs and blanks, or nothing. */
+/* Stores UIDLs separated by spaces, or nothing if malformed. */
 static void take_stepped(struct collection *c, struct slice stepped) {
   c->stepped_n = 0;
   for (size_t i = 0; i < stepped.n; i++)
@@ -206,7 +206,7 @@ static bool take_result(struct auth *a, uint64_t tag, struct slice payload) {
 
 /* --- a run's beginning --- */
 
-/* The servers of those that run, one for each run. */
+/* The servers of current runs, one entry for each run. */
 struct busy {
   uint64_t hosts[COLLECT_RUNS_MAX];
   size_t count;
@@ -224,7 +224,7 @@ static bool is_busy(const struct busy *b, uint64_t host) {
   return n >= SCHEDULE_PER_HOST;
 }
 
-/* The longest due of those whose server has a place; NULL: none. *ret_next: when the next one is
+/* The longest due one whose server has a free place; NULL: none. *ret_next: when the next one is
  * due, of those that wait for nothing else. */
 static struct schedule_entry *first_due(struct collect_schedule *x, int64_t now_s,
                                         int64_t *ret_next) {
@@ -244,7 +244,7 @@ static struct schedule_entry *first_due(struct collect_schedule *x, int64_t now_
   return best;
 }
 
-/* Asks store to let this run deliver. False: it is not to be run now. */
+/* Asks store to grant this run. False: it cannot run now. */
 static bool ask_store(struct auth *a, struct schedule_entry *e, uint64_t now_ms) {
   struct collection c;
   struct account row = { .enabled = false };
@@ -287,7 +287,7 @@ static void give_out(struct auth *a, uint64_t now_ms) {
     }
     e->tag = x->waiting[0];
     if (!ask_store(a, e, now_ms)) {
-      /* its account can't log in, or the database can't be read now */
+      /* its account cannot log in, or the database cannot be read now */
       e->next = now_s + COLLECT_EVERY_LEAST;
       continue;
     }
@@ -295,7 +295,8 @@ static void give_out(struct auth *a, uint64_t now_ms) {
   }
 }
 
-/* A store that is being restarted may never have received the question. */
+/* Ends GRANTING after a time-out: a store that is being restarted may never have received the
+ * question. */
 static void end_patience(struct auth *a, uint64_t now_ms) {
   struct collect_schedule *x = &a->schedule;
   for (size_t i = x->count; i-- > 0;) {
@@ -381,7 +382,7 @@ bool schedule_message(struct auth *a, uint32_t number, const struct ipc_msg *msg
   struct collect_ready ready;
   x->changed = true;
   if (x->number != number) {
-    if (x->number) schedule_collector_lost(a, x->number); /* its end was not seen yet */
+    if (x->number) schedule_collector_lost(a, x->number); /* its end was not noticed yet */
     x->number = number;
   }
   if (msg->type == collect_result_type) return take_result(a, msg->tag, msg->payload);
@@ -404,7 +405,7 @@ void schedule_collector_lost(struct auth *a, uint32_t number) {
   x->number = 0;
 }
 
-/* The questions there will not be answered, and what was granted there is void. */
+/* Open questions there will not be answered, and its grants are void. */
 void schedule_store_lost(struct auth *a) {
   struct collect_schedule *x = &a->schedule;
   x->changed = true;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Which collection runs when: auth's side of ipc/collector_auth.h.
+/* When collections run: auth's side of ipc/collector_auth.h.
  *
  *   ASLEEP --due, and a run waits for work--> GRANTING --store knows--> RUNNING --result--> ASLEEP
  *      ^                                         | store lost, or no such mailbox            |
  *      +-----------------------------------------+-------------------------------------------+
  *
- * At most SCHEDULE_PER_HOST runs of one server at a time, the longest due first. A collection is
- * asleep, and so not due, while it is paused. What happened is a row of auth.db before the next
- * thing is done. */
+ * At most SCHEDULE_PER_HOST runs of one server at a time, the longest due first. A paused
+ * collection stays asleep. Each result is written to auth.db before the next step. */
 #ifndef QASID_AUTH_SCHEDULE_H
 #define QASID_AUTH_SCHEDULE_H
 
@@ -22,14 +21,14 @@ enum {
   SCHEDULE_DAY_S = 24 * 3600,
   SCHEDULE_HERE_S = 10,     /* the first pause after a temporary failure here; doubled */
   SCHEDULE_DOUBTS = 3,      /* refused logins in a row before the password counts as wrong */
-  SCHEDULE_LOOK_MS = 60000, /* the wall's clock may be moved: looked at so often */
+  SCHEDULE_LOOK_MS = 60000, /* the wall clock may be set: checked this often */
   SCHEDULE_GRANT_MS = 3000, /* store answers at once, unless it is being restarted and never
                                received the question */
 };
 
 enum schedule_state { SCHEDULE_ASLEEP, SCHEDULE_GRANTING, SCHEDULE_RUNNING };
 
-/* What is in memory of each. */
+/* The part of each collection that is kept in memory. */
 struct schedule_entry {
   uint64_t id, source, host; /* host: a hash */
   uint64_t account;          /* store's number of it; only while `gone` */
@@ -53,12 +52,12 @@ struct collect_schedule {
   uint64_t runs, failed, fetched; /* for `status` */
 };
 
-/* From the database, at start. False: it can't be read. */
+/* Loads them from the database, at start. False: it cannot be read. */
 bool schedule_load(struct auth *a);
 void schedule_free(struct auth *a);
 /* A message from the collector. False: malformed. */
 bool schedule_message(struct auth *a, uint32_t number, const struct ipc_msg *msg);
-/* store's answer to our question `serial`. False: it was none of ours. */
+/* store's answer to our question `serial`. False: not one of these questions. */
 bool schedule_granted(struct auth *a, uint64_t serial, bool known);
 void schedule_collector_lost(struct auth *a, uint32_t number);
 void schedule_store_lost(struct auth *a);
@@ -66,12 +65,12 @@ void schedule_store_lost(struct auth *a);
 uint64_t schedule_tick(struct auth *a, uint64_t now_ms);
 
 /* --- for admin_collect.c: the row is changed already, or gone --- */
-/* False: there are as many as may be, or no memory. */
+/* False: the maximum is reached, or no memory. */
 bool schedule_added(struct auth *a, const struct collection *c);
 void schedule_changed(struct auth *a, const struct collection *c);
 void schedule_deleted(struct auth *a, const struct collection *c);
 bool schedule_runs_now(const struct auth *a, uint64_t id);
-/* All of an account that is deleted. OK, or TROUBLE: some stay. */
+/* Deletes all collections of a deleted account. OK, or TROUBLE: some stay. */
 enum account_result schedule_account_deleted(struct auth *a, const struct account *account);
 
 #endif

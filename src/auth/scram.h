@@ -13,7 +13,7 @@
 
 enum {
   SCRAM_SALT = 16,
-  SCRAM_ITERATIONS = 32768, /* eight times what RFC 7677 §4 asks for: 6 ms a digest */
+  SCRAM_ITERATIONS = 32768, /* eight times the minimum of RFC 7677 §4: 6 ms a digest */
   SCRAM_PACKED_MAX = 160,
 };
 
@@ -31,10 +31,10 @@ struct scram_verifier *scram_verifier_of(struct scram_verifiers *v, enum digest_
 /* The one for a mechanism's digest. */
 bool scram_salts(const uint8_t key[DIGEST_SHA256_SIZE], struct slice name,
                  struct scram_verifiers *ret);
-/* The keys, for salts that are there. Some milliseconds; touches nothing else. False: see
+/* Computes the keys, for salts that are set. Some milliseconds; touches nothing else. False: see
  * scram_keys_derive(). */
 bool scram_derive(struct scram_verifiers *v, struct slice password);
-/* SASLprep takes it (RFC 5802 §2.2). */
+/* True if SASLprep accepts it (RFC 5802 §2.2). */
 bool scram_takes(struct slice password);
 
 void scram_pack(const struct scram_verifiers *v, struct buf *out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Verifies OAuth access tokens and finds whose they are. One interface, so that a verifier that has
+/* Verifies OAuth access tokens and finds their accounts. One interface, so that a verifier that has
  * to query another server (introspection, RFC 7662) can be added beside the one that only needs the
  * issuer's public keys. */
 #ifndef QASID_AUTH_TOKEN_H

@@ -19,7 +19,7 @@ void visits_free(struct visits *v) {
   *v = (struct visits){ 0 };
 }
 
-/* Two pairs with the same key are one place: the later one has it. */
+/* Two pairs with the same key share a place: the later one has it. */
 static uint64_t pair_key(uint64_t account, uint64_t network) {
   uint64_t x = account * 0x9e3779b97f4a7c15u ^ network;
   x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
@@ -44,7 +44,7 @@ struct visit *visits_find(struct visits *v, uint64_t account, uint64_t network, 
   return e;
 }
 
-/* Two rounds at most: the first clears every `again`. NULL: logins are pending at all of them. */
+/* Two rounds at most: the first clears every `again`. NULL: all have pending logins. */
 static struct visit *entry_free(struct visits *v) {
   for (size_t i = 0; i < 2 * VISITS; i++) {
     struct visit *e = &v->entries[v->hand];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Answers `qasid dkim …`: a table of commands over mail_keys.h. Each is carried out at once and
- * ends with one cli_done. Invariant: rows have public keys only. */
+/* Answers `qasid dkim …`: a table of commands over mail_keys.h. Each runs at once and ends with one
+ * cli_done. Invariant: rows contain public keys only. */
 #include "src/keys/admin.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "lib/base/sys.h"
 #include "runtime/admin/admin.h"
 
-/* What a command is run with. */
+/* The context of a command. */
 struct keys_owner {
   struct mail_keys *keys;
   const struct admin_command *command;

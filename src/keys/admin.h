@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* The administrator's commands to keys: `qasid dkim …`. The words:
+/* The administrator's commands to keys: `qasid dkim …`:
  *
  *   dkim list [DOMAIN]             a row for each key
- *   dkim make DOMAIN               a new pair: current when it is the first, else next
+ *   dkim make DOMAIN               a new pair: current if it is the first, else next
  *   dkim switch DOMAIN             next becomes current
  *   dkim retire DOMAIN [--force]   removes the old ones
  *   dkim forget DOMAIN             removes all */

@@ -150,7 +150,7 @@ static void put_text(const struct key_file *f, struct buf *out) {
   buf_put_str(out, "end\n");
 }
 
-/* Written beside, synced, and put in the place of the former. */
+/* Writes a temporary file, syncs it, and renames it over the former. */
 static int write_text(struct disk *disk, const char *domain, struct slice text) {
   char name[NAME], fresh[NAME];
   struct disk_file *file;

@@ -32,7 +32,7 @@ void key_file_free(struct key_file *f);
 struct file_key *key_file_add(struct key_file *f);
 void key_file_remove(struct key_file *f, size_t i);
 
-/* 0, -ENOENT, -EBADMSG for what is no such file, or another negative errno. */
+/* 0, -ENOENT, -EBADMSG for a malformed file, or another negative errno. */
 int key_file_read(struct disk *disk, const char *domain, struct key_file *f);
 /* Durable when it returns 0. */
 int key_file_write(struct disk *disk, const char *domain, const struct key_file *f);

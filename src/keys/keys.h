@@ -40,7 +40,7 @@ size_t keys_count(const struct keys *k);
  * malformed, a breach. */
 bool keys_message(struct keys *k, uint32_t front, const struct ipc_msg *msg, uint64_t now_ms,
                   struct buf *answer);
-/* One more message may be signed now. */
+/* True if one more message may be signed now. */
 bool keys_mail_turn(struct keys *k, uint64_t now_ms);
 /* That front-end is gone. */
 void keys_front_lost(struct keys *k, uint32_t front);

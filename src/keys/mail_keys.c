@@ -11,7 +11,7 @@
 #include "lib/tls/dkim_key.h"
 #include "src/keys/key_file.h"
 
-/* A domain with keys; no signers: they cannot be used. */
+/* A domain with keys; without signers, they are unusable. */
 struct mail_domain {
   char name[MAIL_DOMAIN_MAX + 1];
   struct dkim_key *signers[DKIM_ALGORITHMS];
@@ -27,7 +27,7 @@ struct mail_keys {
 
 /* --- domains --- */
 
-/* A host name in lower case that can be a file's. */
+/* A host name in lower case that is valid as a file name. */
 static bool is_domain(struct slice s) {
   int before = '.';
   if (s.n == 0 || s.n > MAIL_DOMAIN_MAX) return false;
@@ -41,7 +41,7 @@ static bool is_domain(struct slice s) {
   return before != '.';
 }
 
-/* Where it is, or would be. */
+/* Its index, or where it would be inserted. */
 static size_t place_of(const struct mail_keys *m, struct slice name, bool *ret_there) {
   size_t low = 0, high = m->count;
   *ret_there = false;
@@ -96,7 +96,7 @@ static bool is_usable(const struct mail_domain *d) {
   return true;
 }
 
-/* The current keys of a file take the place of those in memory. */
+/* The current keys of a file replace those in memory. */
 static void use(struct mail_domain *d, const struct key_file *f) {
   drop_signers(d);
   for (size_t i = 0; i < f->count; i++) {
@@ -116,7 +116,7 @@ static void load_one(void *arg, const char *name) {
   struct mail_domain *d = is_domain(domain) ? find_or_add(m, domain) : NULL;
   struct key_file f;
   if (!is_domain(domain)) return;
-  m->unreadable |= !d; /* more than there may be */
+  m->unreadable |= !d; /* beyond the maximum */
   if (!d) return;
   key_file_init(&f);
   if (key_file_read(m->disk, d->name, &f) == 0) use(d, &f);
@@ -173,7 +173,7 @@ enum sign_outcome mail_keys_sign(struct mail_keys *m, const struct dkim_sign *q,
   if (!is_usable(d)) return SIGN_UNREADABLE;
   buf_init(&input, DKIM_INPUT_MAX + DKIM_FIELD_MAX);
   buf_put(&input, q->input);
-  /* RSA first: some readers look at the first signature only, and do not know the other */
+  /* RSA first: some verifiers examine the first signature only, and do not support the other */
   bool ok = true;
   for (int a = 0; ok && a < DKIM_ALGORITHMS; a++)
     ok = sign_one(d, (enum dkim_algorithm)a, q, now_s, &input, fields);
@@ -216,7 +216,7 @@ static enum cli_code open_known(struct mail_keys *m, struct slice domain, struct
              : code;
 }
 
-/* After trouble: what the file has now is used; when it cannot be read, what was used before. */
+/* After a failure: uses the file's present keys; if it cannot be read, those used before. */
 static void use_what_is_there(struct mail_keys *m, struct mail_domain *d) {
   struct key_file f;
   key_file_init(&f);
@@ -226,7 +226,7 @@ static void use_what_is_there(struct mail_keys *m, struct mail_domain *d) {
   if (e == -ENOENT) drop_domain(m, slice_str(d->name));
 }
 
-/* The changed file, durable and then in use. */
+/* Writes the changed file durably, then uses it. */
 static enum cli_code keep(struct mail_keys *m, struct slice domain, struct key_file *f,
                           struct buf *why) {
   struct mail_domain *d = find_or_add(m, domain);
@@ -254,8 +254,8 @@ static bool has_selector(const struct key_file *f, struct slice selector) {
   return false;
 }
 
-/* "20261128a7-rsa": the name of one that was retired, or forgotten with its domain, is not soon
- * used again. */
+/* "20261128a7-rsa": the selector of a key that was retired, or forgotten with its domain, is not
+ * soon reused. */
 static void choose_selector(const struct key_file *f, enum dkim_algorithm a, int64_t now_s,
                             uint8_t chance, char to[static DKIM_SELECTOR_MAX + 1]) {
   struct buf text;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* The keys that mail is signed with (DKIM), by domain: each in a file of its own below the folder
- * of keys, which no other process can read.
+/* The keys that mail is signed with (DKIM), by domain: each domain in a file of its own below the
+ * folder of keys, which no other process can read.
  *
  * Invariants:
- *  1. A private key is made here and never leaves; what goes out is signatures and public keys.
- *  2. A file is replaced whole or not at all, and durably, before the command is answered.
- *  3. Only the keys in use are in memory. The private part of a key that was replaced is gone for
- *     good.
- *  4. What is signed ends in a DKIM-Signature field that was made here (mail/dkim.h), and is
+ *  1. A private key is made here and never leaves; only signatures and public keys do.
+ *  2. A file is replaced as a whole or not at all, and durably, before the command is answered.
+ *  3. Only the keys in use are in memory. The private part of a replaced key is erased for good.
+ *  4. The signed octets end in a DKIM-Signature field that was made here (mail/dkim.h), and are
  *     hashed here.
  *
  * The keys of a domain come in pairs, RSA and Ed25519, each with a selector of its own:
@@ -17,8 +16,8 @@
  *
  *   next     published before it is used
  *   current  signs
- *   old      signs no more, but what it signed is still under way or read: its record stays until
- *            it is retired */
+ *   old      signs no more, but its signatures are still being delivered or verified: its record
+ *            stays until it is retired */
 #ifndef QASID_KEYS_MAIL_KEYS_H
 #define QASID_KEYS_MAIL_KEYS_H
 
@@ -30,9 +29,9 @@
 enum {
   /* domains with keys: their RSA keys fill half of the locked memory (lib/tls/key.c) */
   MAIL_DOMAINS_MAX = 500,
-  MAIL_DOMAIN_MAX = 240, /* octets of a domain's name, which is a file's */
+  MAIL_DOMAIN_MAX = 240, /* octets of a domain's name, which is also a file name */
   MAIL_PAIRS_MAX = 8,    /* of one domain, in all states */
-  /* other servers may try for 5 days (RFC 5321 §4.5.4.1), and readers check later */
+  /* other servers may retry for 5 days (RFC 5321 §4.5.4.1), and readers verify later */
   MAIL_RETIRE_S = 7 * 24 * 3600,
 };
 
@@ -46,16 +45,16 @@ struct mail_key_row {
   const char *domain, *selector;
   enum dkim_algorithm algorithm;
   enum mail_key_state state;
-  int64_t since_s; /* when it came to that state */
+  int64_t since_s; /* when it reached that state */
   struct slice public_key;
 };
 
-/* Reads what is there; a file that cannot be read is kept in mind as such, and so is a folder that
- * cannot. NULL without memory. */
+/* Reads the folder; unreadable files are remembered as such, and so is an unreadable folder. NULL
+ * without memory. */
 struct mail_keys *mail_keys_new(struct disk *disk);
 /* Wipes. */
 void mail_keys_free(struct mail_keys **m);
-/* Domains with keys, and how many of them cannot be used. */
+/* The number of domains with keys, and how many of them are unusable. */
 size_t mail_keys_count(const struct mail_keys *m, size_t *ret_unreadable);
 
 enum sign_outcome mail_keys_sign(struct mail_keys *m, const struct dkim_sign *q, int64_t now_s,
@@ -64,15 +63,15 @@ enum sign_outcome mail_keys_sign(struct mail_keys *m, const struct dkim_sign *q,
 /* The administrator's commands. The code is an enum cli_code; with any but CLI_OK `why` has a
  * sentence. */
 
-/* A new pair: current, when there was none, else next. Takes some tenths of a second. `chance`: for
- * the selector. */
+/* A new pair: current if there was none, else next. Takes some tenths of a second. `chance`: random
+ * numbers for the selector. */
 enum cli_code mail_keys_make(struct mail_keys *m, struct slice domain, int64_t now_s,
                              uint8_t chance, struct buf *why);
 /* The next pair becomes current, the current one old. */
 enum cli_code mail_keys_switch(struct mail_keys *m, struct slice domain, int64_t now_s,
                                struct buf *why);
-/* Removes old pairs, those that became old MAIL_RETIRE_S ago, or all when `forced`; refused when
- * that leaves any. */
+/* Removes old pairs, those that became old MAIL_RETIRE_S ago, or all if `forced`; refused if that
+ * leaves any. */
 enum cli_code mail_keys_retire(struct mail_keys *m, struct slice domain, bool forced, int64_t now_s,
                                struct buf *why);
 enum cli_code mail_keys_forget(struct mail_keys *m, struct slice domain, struct buf *why);

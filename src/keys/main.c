@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The role that holds private keys: it answers front-ends and the sender, one question at a time,
- * and makes the keys that mail is signed with when the command line asks. It has one folder,
- * theirs, and does nothing else. */
+ * and generates DKIM keys at the command line's request. It has one folder, for these, and does
+ * nothing else. */
 #include "lib/base/sys.h"
 #include "runtime/role/process.h"
 #include "lib/tls/key.h"
@@ -15,7 +15,7 @@
 struct keys_role {
   struct keys *tls;
   struct disk *disk;
-  struct mail_keys *mail; /* NULL: the folder cannot be opened; TLS goes on without */
+  struct mail_keys *mail; /* NULL: the folder cannot be opened; TLS works without it */
 };
 
 static bool start(struct process *r, struct buf *err) {

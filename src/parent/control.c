@@ -85,8 +85,8 @@ static void command_status(void *arg, const struct admin_command *q) {
   admin_answer_done(&q->to, CLI_OK, SLICE_NONE);
 }
 
-/* The certificates that are in use, which those on the disk may not be: each as PEM, for the
- * command line to read. */
+/* The certificates in use, which may differ from the files: each as PEM, for the command line to
+ * read. */
 static void command_certificates(void *arg, const struct admin_command *q) {
   struct client *c = arg;
   static const struct slice end = { (const uint8_t *)"-----END CERTIFICATE-----\n", 26 };

@@ -21,16 +21,16 @@
 
 enum {
   LINE_MAX_ = 32 * 1024, /* a record with every octet escaped, and what stands before it */
-  AGAIN_MS = 10, /* until the next try at a reader that does not keep up; doubles up to … */
+  AGAIN_MS = 10,         /* until the next attempt to write to a slow reader; doubles up to … */
   AGAIN_MOST_MS = 1000,
   SYSLOG_MAIL = 2 << 3, /* LOG_MAIL */
 };
 
-/* How `fd` is written without waiting. */
+/* How `fd` is written without blocking. */
 enum log_way {
   WAY_PLAIN,  /* a file on a disk, or a descriptor of ours that does not block */
   WAY_SOCKET, /* MSG_DONTWAIT */
-  /* shared with others, and cannot be opened anew: polled first, PIPE_BUF octets at a time */
+  /* shared with others, and cannot be reopened: polled first, PIPE_BUF octets at a time */
   WAY_POLLED,
   WAY_SYSLOG, /* a datagram a line */
 };
@@ -52,7 +52,7 @@ struct log_out {
 
 /* --- where --- */
 
-/* systemd names the descriptor that is the journal: "DEVICE:INODE" (systemd.exec(5)). */
+/* systemd names the journal's descriptor: "DEVICE:INODE" (systemd.exec(5)). */
 static bool is_journal(int fd) {
   const char *stream = getenv("JOURNAL_STREAM");
   char mine[64];
@@ -62,8 +62,8 @@ static bool is_journal(int fd) {
   return strcmp(stream, mine) == 0;
 }
 
-/* O_NONBLOCK belongs to the open file, which the process that started us shares: a pipe or a
- * terminal is opened anew. */
+/* O_NONBLOCK belongs to the open file description, which is shared with the process that started
+ * us: a pipe or a terminal is reopened. */
 static void aim_stderr(struct log_out *o) {
   struct stat st;
   o->fd = STDERR_FILENO;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Where log lines go: standard error (the journal under systemd), syslog, or a file that logrotate
- * may move. Nothing here waits: lines that the other end does not take yet are kept up to
+ * may move. Nothing here blocks: lines that the other end does not accept yet are kept up to
  * LOG_OUT_MAX octets; those beyond are lost, counted, and the count is logged once there is room.
  *
- * Where the process was started by systemd with the journal behind standard error, each line begins
- * with its priority (sd-daemon(3), "<3>") and has no time of its own. */
+ * If the process was started by systemd with the journal as standard error, each line begins with
+ * its priority (sd-daemon(3), "<3>") and has no time of its own. */
 #ifndef QASID_PARENT_LOG_OUT_H
 #define QASID_PARENT_LOG_OUT_H
 
@@ -18,10 +18,10 @@ struct log_out;
 
 /* Standard error, until log_out_aim(). NULL without memory. */
 struct log_out *log_out_new(struct loop *loop);
-/* Writes what is left, for LOG_OUT_LINGER_MS at most. */
+/* Writes the remaining lines, for at most LOG_OUT_LINGER_MS. */
 void log_out_free(struct log_out **o);
-/* What `log_to` and `log_format` say; a file is opened anew, so that one that was moved is
- * released. False if it cannot be opened: the lines go where they went. */
+/* Applies `log_to` and `log_format`; a file is reopened, so that one that was moved is released.
+ * False if it cannot be opened: the lines go to the former destination. */
 bool log_out_aim(struct log_out *o, const struct conf *conf, struct buf *err);
 /* One line; the record is well formed. */
 void log_out_put(struct log_out *o, const char *process, struct slice record);

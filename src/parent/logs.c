@@ -110,7 +110,7 @@ enum log_reading { READ_SOME, READ_NOTHING, READ_ENDED };
 
 static enum log_reading read_source(struct log_source *s) {
   uint8_t *at = buf_reserve(&s->in, READ_MAX);
-  if (!at) return READ_NOTHING; /* no memory: the next turn, or the one after */
+  if (!at) return READ_NOTHING; /* no memory: tried again in a later turn */
   ssize_t n = read(s->fd, at, READ_MAX);
   if (n < 0) return errno == EAGAIN || errno == EINTR ? READ_NOTHING : READ_ENDED;
   buf_added(&s->in, (size_t)n);
@@ -139,7 +139,7 @@ int logs_source(struct logs *l, const char *process) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
   struct log_source *s = calloc(1, sizeof *s);
-  fcntl(ends[0], F_SETPIPE_SZ, LOGS_PIPE); /* a smaller pipe than asked for will do */
+  fcntl(ends[0], F_SETPIPE_SZ, LOGS_PIPE); /* a smaller pipe than requested will do */
   if (s) s->io = loop_io_new(l->loop, ends[0], on_readable, s);
   if (!s || !s->io) {
     close(ends[0]);

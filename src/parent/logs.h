@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* What the processes log: each writes records into a pipe of its own, which is its standard error.
- * The parent reads them, adds whose they are, and passes them on. A process can log false
- * statements about its own work, never in another's name; output that is no record is logged as
- * plain text.
+/* Logging by the processes: each writes records into a pipe of its own, which is its standard
+ * error. The parent reads them, adds the process's name, and passes them on. A process can log
+ * false statements about its own work, never in another's name; output that is not a record is
+ * logged as plain text.
  *
  * Above log_lines_per_second, a process's lines are counted instead of written. */
 #ifndef QASID_PARENT_LOGS_H
@@ -11,8 +11,8 @@
 #include "src/parent/log_out.h"
 
 enum {
-  LOGS_PIPE = 1024 * 1024, /* octets that wait for the parent, if the system gives so many */
-  LOGS_BURST_S = 10,       /* a process may log so many seconds' worth of lines at once */
+  LOGS_PIPE = 1024 * 1024, /* octets that wait for the parent, if the system allows that many */
+  LOGS_BURST_S = 10,       /* a process may log this many seconds' worth of lines at once */
 };
 
 struct logs;

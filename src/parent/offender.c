@@ -19,14 +19,14 @@ static bool is_at(const struct offender *r, const struct front_note *who) {
   return r->who.n == who->n && memcmp(r->who.address, who->address, sizeof who->address) == 0;
 }
 
-/* Does `a` make room before `b`? An empty row before a suspect, the one present longest ago before
- * others. */
+/* True if `a` is to be replaced before `b`: an empty row before a suspect, the suspect present
+ * longest ago first. */
 static bool goes_before(const struct offender *a, const struct offender *b) {
   return b->who.n && (!a->who.n || a->last_ms < b->last_ms);
 }
 
-/* Its row; a new one takes an empty row's place or a suspect's. At least OFFENDERS_SUSPECTED rows
- * are one or the other. */
+/* Its row; a new address takes an empty row or a suspect's. At least OFFENDERS_SUSPECTED rows are
+ * one or the other. */
 static struct offender *row_of(struct offenders *o, const struct front_note *a) {
   struct front_note who = network_of(a);
   struct offender *place = NULL;
@@ -39,7 +39,7 @@ static struct offender *row_of(struct offenders *o, const struct front_note *a) 
   return place;
 }
 
-/* So many are refused that the one whose time is over first makes room. */
+/* Bounds the number of refused addresses: the one whose time ends first is dropped. */
 static void bound_refused(struct offenders *o) {
   struct offender *first = NULL;
   size_t n = 0;
@@ -68,7 +68,7 @@ static void be_present(struct offenders *o, const struct front_note *a, uint64_t
   struct offender *r = row_of(o, a);
   r->caught += caught;
   if (r->last_ms == now_ms && r->present)
-    return; /* counted in this crash already, from another place of the notes */
+    return; /* already counted in this crash, from another entry of the page */
   r->last_ms = now_ms;
   r->present++;
 }
@@ -94,7 +94,7 @@ static struct offender *always_there(struct offenders *o) {
 const struct offender *find_offender(struct offenders *o, const struct front_notes *notes,
                                      uint64_t now_ms, uint64_t time_ms) {
   forget(o, now_ms);
-  if (now_ms == o->death_ms) now_ms++; /* a crash has a time of its own */
+  if (now_ms == o->death_ms) now_ms++; /* each crash has a distinct time */
   o->deaths++;
   o->death_ms = now_ms;
   be_present(o, &notes->now, now_ms, true);
@@ -104,7 +104,7 @@ const struct offender *find_offender(struct offenders *o, const struct front_not
   if (!r || r->until_ms || !time_ms) return NULL;
   bound_refused(o);
   r->until_ms = now_ms + time_ms;
-  o->deaths = 0; /* with that address refused the search begins again */
+  o->deaths = 0; /* once that address is refused the search starts again */
   for (size_t i = 0; i < OFFENDERS_MAX; i++)
     if (!o->rows[i].until_ms) o->rows[i] = (struct offender){ .who.n = 0 };
   return r;

@@ -25,7 +25,8 @@
 
 enum {
   OFFENDERS_MAX = 256,
-  OFFENDERS_SUSPECTED = 64, /* rows that no refused one takes; more than one crash names */
+  OFFENDERS_SUSPECTED = 64, /* rows that are never used for refused addresses; more than one crash
+                             * names */
   OFFENDER_CAUGHT = 2,
   OFFENDER_DEATHS = 4,
   OFFENDER_OTHERS = 3,
@@ -33,15 +34,15 @@ enum {
 };
 
 struct offender {
-  struct front_note who; /* n is 0: an empty row. Of IPv6 the /64 */
+  struct front_note who; /* n is 0: an empty row. For IPv6 the /64 */
   unsigned caught, present;
   uint64_t last_ms;
-  uint64_t until_ms; /* refused; 0: it is not */
+  uint64_t until_ms; /* when the refusal ends; 0: not refused */
 };
 
 struct offenders {
   struct offender rows[OFFENDERS_MAX];
-  unsigned deaths; /* in a row, none longer than OFFENDER_FORGET_MS behind another */
+  unsigned deaths; /* consecutive crashes, each at most OFFENDER_FORGET_MS after the previous one */
   uint64_t death_ms;
 };
 

@@ -116,8 +116,8 @@ static bool prepare(struct parent *p, struct buf *err) {
          (p->offline || logs_configure(p->logs, p->conf, err));
 }
 
-/* The private keys are in this process's memory: no core file contains them, no other process can
- * read them. */
+/* The private keys are in this process's memory: prevents core files, and access by other
+ * processes. */
 static void hide_memory(void) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

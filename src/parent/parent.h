@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-/* The parent: reads the configuration, binds ports, opens key files, starts the processes, connects
- * them, restarts them, stops them. It reads nothing that a stranger sent.
+/* The parent: reads the configuration, binds ports, opens key files, and starts, connects, restarts
+ * and stops the processes. It reads no untrusted input.
  *
- * It keeps the private keys in memory for as long as it runs, so that a keys process that is
- * restarted gets the ones whose certificates the front-ends show: the files may have been replaced
- * since. Its memory cannot be dumped or attached to, and buffers that carry keys to the process are
- * wiped.
+ * It keeps the private keys in memory for as long as it runs, so that a restarted keys process gets
+ * those that match the front-ends' certificates: the files may have been replaced since. Its memory
+ * cannot be dumped or attached to, and buffers that carry keys to the process are wiped.
  *
- * States of the whole: STARTING (until each process was ready once) → SERVING → STOPPING
+ * States of the server: STARTING (until each process was ready once) → SERVING → STOPPING
  * (front-ends, then auth and keys, then store, so that what was acknowledged is finished).
  *
  * States of a process: absent (pid 0) → set up (pid) → ready → gone, and after a pause, which grows
  * with quick deaths, set up again under a new number. A sender may be replaced while it runs: once
- * the new one is ready, the former one is retired, finishes what is in its hands, and its place is
- * spare (renew.c). */
+ * the new one is ready, the former one is retired, finishes its letters, and its entry is spare
+ * (renew.c). */
 #ifndef QASID_PARENT_H
 #define QASID_PARENT_H
 
@@ -30,16 +29,16 @@ enum {
   PARENT_PROCS_MAX = 160,
   PARENT_LISTENERS_MAX = 64,
   PARENT_CERTS_MAX = 256,
-  /* a process that lived this long did not die of its start */
+  /* a process that lived this long did not die because of its start */
   PARENT_STEADY_MS = 10000,
   PARENT_PAUSE_MS = 20, /* before the first restart */
   PARENT_PAUSE_MOST_MS = 10000,
   PARENT_LINGER_MS = 5000,  /* how long a process may live on without its channel */
-  PARENT_RELOAD_MS = 30000, /* then a reload is over without the answers that are missing */
-  /* then what is left is killed; sender_stop_time comes on top of it */
+  PARENT_RELOAD_MS = 30000, /* after this time a reload is over even without the missing answers */
+  /* after this time remaining processes are killed; sender_stop_time is added to it */
   PARENT_STOP_MS = 20000,
-  /* senders that finish their sessions: an end of data takes ten minutes at most, and more reloads
-   * than this in that time leave the sender as it is */
+  /* senders finishing their sessions: an end of data takes ten minutes at most, and with more
+   * reloads than this in that time the sender is not replaced */
   PARENT_RETIRED_MAX = 8,
   PARENT_TICKET_KEYS = 3,
   PARENT_TICKET_KEY_SIZE = 80,
@@ -51,21 +50,21 @@ struct proc {
   struct parent *parent;
   enum role kind;
   unsigned index;  /* among those of its kind */
-  uint32_t number; /* this life's; 0: not running */
+  uint32_t number; /* of the current process; 0: not running */
   pid_t pid;
   struct channel *channel;
   int notes; /* of a front-end: ipc/front_notes.h, plus one; 0: none */
   bool ready;
-  bool renewed; /* it was asked to end, so that it starts anew */
+  bool renewed; /* it was asked to exit, to be started again */
   bool applies; /* it was sent a reload, and has not answered */
   uint64_t started_ms;
   unsigned quick_deaths, restarts;
   struct loop_timer *restart;
-  struct buf reads;       /* of one that may be renewed: what it read at its start (renew.c) */
-  struct proc *successor; /* a process that is being started in its place; NULL: none */
+  struct buf reads;       /* for a role that may be renewed: what it read at its start (renew.c) */
+  struct proc *successor; /* a process that is being started to replace it; NULL: none */
   bool retired;           /* its successor is ready */
-  bool spare;             /* it was, and has ended: the place is free */
-  char missing[512];      /* sandbox facilities this system did not give */
+  bool spare;             /* it was replaced, and has ended: the entry is free */
+  char missing[512];      /* sandbox facilities that the system lacks */
 };
 
 struct listener {
@@ -109,8 +108,8 @@ struct parent {
   struct reload {
     uint32_t number;   /* of the last one */
     bool waits;        /* for processes */
-    bool refused;      /* something of it was */
-    struct buf report; /* its result, one item a line */
+    bool refused;      /* some of it was refused */
+    struct buf report; /* its result, one item on each line */
     struct loop_timer *timer;
   } reload;
   int control_fd;
@@ -122,26 +121,25 @@ struct parent {
 void procs_plan(struct parent *p);
 void procs_start(struct parent *p);
 void procs_reap(struct parent *p);
-/* Sends the configuration and certificates anew to every process; proc.applies is set until it has
- * answered, or lives anew. */
+/* Sends the configuration and certificates again to every process; proc.applies is set until it has
+ * answered, or was restarted. */
 void procs_reconfigure(struct parent *p);
 void procs_send_tickets(struct parent *p);
 void procs_start_one(struct proc *proc);
-/* A place for another process of that kind; NULL: there is none. */
+/* An entry for another process of that kind; NULL: there is none. */
 struct proc *procs_place_like(struct proc *like);
-/* Which process is ended when `accuser` says that the process `number` of that kind broke a rule;
- * NULL: none. A front-end, which reads what strangers send, is not believed against the processes
- * behind it: it is ended itself, and comes back with new channels. So is an accuser that has no
+/* Which process to end when `accuser` reports that the process `number` of that kind broke a rule;
+ * NULL: none. A front-end, which reads untrusted input, is not believed against the processes
+ * behind it: it is ended itself, and restarted with new channels. So is an accuser that has no
  * channel to that process. */
 struct proc *procs_accuse(struct parent *p, struct proc *accuser, enum role kind, uint32_t number);
-/* How long a process that died waits until it is restarted: longer with each quick death. But a
- * front-end is restarted at once while another of its kind serves: that one proves that it can be
- * started, and a client that has found out how to crash a process must not stop the service by the
- * pauses. */
+/* The delay before a dead process is restarted: longer with each quick death. But a front-end is
+ * restarted at once while another of its kind serves: that one proves that it can be started, and a
+ * client that has found out how to crash a process must not stop the service through the delays. */
 uint64_t procs_pause(const struct parent *p, const struct proc *proc);
-/* Requests the end of one stage of the processes; true when none of it is left. */
+/* Requests the end of the processes of one stage; true when none of them is left. */
 bool procs_stop_stage(struct parent *p, int stage);
-/* Whether every process is ready. Those for which no client waits are started here, once the others
+/* True if every process is ready. Those for which no client waits are started here, once the others
  * are. */
 bool procs_ready(struct parent *p);
 void procs_kill(struct parent *p);
@@ -153,9 +151,9 @@ int procs_connect_cli(struct parent *p, enum role kind, unsigned index, uint32_t
 
 /* False: the process stays, and is sent the configuration. */
 bool procs_renew(struct proc *proc);
-/* The process is being started: what it reads is noted. */
+/* The process is being started: records what it reads. */
 void renew_note_reads(struct proc *proc);
-/* It is ready: the one whose successor it is retires. */
+/* It is ready: retires the one that it replaces. */
 void renew_ready(struct proc *proc);
 /* It has ended. False: it is to be restarted. */
 bool renew_ended(struct proc *proc);
@@ -164,10 +162,9 @@ bool renew_ended(struct proc *proc);
 bool setup_listeners(struct parent *p, struct buf *err);
 /* After control_open(), which detects a running server. */
 bool setup_local_listener(struct parent *p, struct buf *err);
-/* The resolver reads the file itself; that it is there is seen here, before a reload has stopped
- * the former one. */
+/* Checks that the resolver will be able to read the file, before a reload stops the former one. */
 bool setup_anchor(const struct conf *conf, struct buf *err);
-/* The file of route_passwords: that it can be read, and fits `routes`. */
+/* Checks that the file of route_passwords can be read, and fits `routes`. */
 bool setup_logins(struct parent *p, const struct conf *conf, struct buf *err);
 bool setup_certificates(struct parent *p, const struct conf *conf, struct buf *err);
 /* Reads the file of oauth_keys; auth checks its contents. False: the former one stays. */
@@ -178,7 +175,7 @@ void setup_tickets(struct parent *p);
 /* The folder a process works in, "" for none. */
 void setup_folder_of(const struct parent *p, enum role kind, char *to, size_t n);
 
-/* rights.c: started by root, keeps what starting and ending processes takes. */
+/* rights.c: if started by root, keeps only the capabilities for starting and ending processes. */
 bool rights_reduce(struct buf *err);
 
 /* control.c: the socket of the command line */
@@ -196,7 +193,7 @@ void notify_state(const char *state);
 void parent_reload(struct parent *p);
 /* An answer to process_apply. */
 void reload_answered(struct parent *p, const struct proc *proc, struct slice refused);
-/* A process has answered, or was gone: the reload may be over. */
+/* A process has answered, or is gone: the reload may be over. */
 void reload_progress(struct parent *p);
 
 /* parent.c */
@@ -204,7 +201,7 @@ void parent_name_host(struct parent *p, struct conf *conf);
 /* Reads all files that the configuration names; if one of them is unusable, the old set stays. */
 bool parent_read_files(struct parent *p, const struct conf *conf, struct buf *err);
 void parent_stop(struct parent *p, int exit_code);
-/* A process is ready, or gone: moves the state of the whole. */
+/* A process is ready, or gone: updates the state of the server. */
 void parent_progress(struct parent *p);
 
 #endif

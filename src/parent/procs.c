@@ -52,7 +52,7 @@ static void plan(struct parent *p, enum role kind) {
     p->procs[p->proc_count++] = (struct proc){ .parent = p, .kind = kind, .index = i };
 }
 
-/* In the order of starting: a process that answers questions before those that ask it. */
+/* In starting order: processes that answer questions before those that ask. */
 void procs_plan(struct parent *p) {
   for (unsigned turn = 1; turn <= ROLE_COUNT; turn++)
     for (enum role kind = 0; kind < ROLE_COUNT; kind++)
@@ -119,8 +119,8 @@ static void send_refused(struct proc *to, const struct offender *o) {
        (uint32_t)((o->until_ms - now + 999) / 1000));
 }
 
-/* A page that the process could truncate would crash the parent if it were mapped here: it is read
- * instead. */
+/* Reads the page rather than mapping it: if the process truncated it, a mapping would crash the
+ * parent. */
 static void send_notes(struct proc *proc) {
   if (!is_given(proc, ROLE_GIVEN_NOTES)) return;
   int fd = memfd_create("qasid-notes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -152,7 +152,8 @@ static void send_hello(struct proc *proc) {
 /* --- connecting --- */
 
 static bool make_pair(int ends[2]) {
-  int size = 1024 * 1024; /* the kernel caps it; more packets can wait, fewer turns are needed */
+  int size = 1024 * 1024; /* the kernel caps it; with more waiting packets, fewer turns are
+                           * needed */
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return false;
   for (int i = 0; i < 2; i++) setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   return true;
@@ -203,7 +204,7 @@ struct proc *procs_accuse(struct parent *p, struct proc *accuser, enum role kind
   return NULL;
 }
 
-/* How long this one may take until it is ready, or says that it got further. */
+/* The time limit for this one to become ready, or to report progress. */
 static uint64_t start_time(const struct proc *proc) {
 #ifdef QASID_TEST_HOOKS
   const char *ms = getenv("QASID_TEST_START_MS");
@@ -221,7 +222,7 @@ static bool on_message(void *arg, struct channel *ch, const struct ipc_msg *msg,
     if (!process_ready_get(msg->payload, &m)) return false;
     snprintf(proc->missing, sizeof proc->missing, "%.*s", SLICE_ARG(m.missing));
     proc->ready = true;
-    proc->applies = false; /* it began with the new configuration */
+    proc->applies = false; /* it started with the new configuration */
     renew_ready(proc);
     loop_timer_cancel(proc->restart);
     reload_progress(p);
@@ -293,14 +294,13 @@ static void child(struct parent *p, enum role kind, int fd, int log) {
 #else
   char *env[] = { NULL };
 #endif
-  /* self_fd is close-on-exec and may be where PROCESS_PARENT_FD has to be: keep it out of the way.
-   */
+  /* self_fd is close-on-exec and may have the number PROCESS_PARENT_FD: move it out of the way. */
   int self = fcntl(p->self_fd, F_DUPFD_CLOEXEC, 10);
   sigset_t none;
   if (dup2(log, STDERR_FILENO) < 0) _exit(71); /* both are close-on-exec; the copy is not */
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
-  /* whatever descriptors the server was started with are not for the processes */
+  /* descriptors that the server was started with are not for the processes */
   close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
   if (fd == 3)
     fcntl(fd, F_SETFD, 0);
@@ -444,7 +444,7 @@ static void log_death(struct proc *proc, int status) {
               "%s-%u ended with code %d", role_name(proc->kind), proc->number, WEXITSTATUS(status));
 }
 
-/* By what it did itself. */
+/* True if the process itself caused its death. */
 static bool is_fault(int status) {
   static const int faults[] = { SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGTRAP };
   for (size_t i = 0; WIFSIGNALED(status) && i < sizeof faults / sizeof *faults; i++)
@@ -489,7 +489,9 @@ void procs_reap(struct parent *p) {
       proc->pid = 0;
       proc->ready = false;
       proc->number = 0;
-      if (!proc->renewed) proc->applies = false; /* its next life has the new configuration */
+      if (!proc->renewed)
+        proc->applies = false; /* the restarted process gets the new
+                                                  * configuration */
       if (!p->stopping && !renew_ended(proc)) plan_restart(proc);
     }
   }
@@ -514,8 +516,8 @@ void procs_send_tickets(struct parent *p) {
     if (p->procs[i].channel) send_tickets(&p->procs[i]);
 }
 
-/* A process that is not ready has acknowledged nothing, and may need long, with an index to build
- * or a log to read: its successor finds what any crash leaves. */
+/* A process that is not ready has acknowledged nothing, and may take long, with an index to build
+ * or a log to read: it is killed, and its successor finds what any crash leaves. */
 bool procs_stop_stage(struct parent *p, int stage) {
   bool left = false;
   for (size_t i = 0; i < p->proc_count; i++) {

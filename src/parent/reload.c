@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* A reload: checked first, then sent to every process, then waited for.
+/* A reload: checked first, then sent to every process, then awaited.
  *
- *   at rest → parent_reload(): a mistake in the file, in a certificate or a key refuses all of it
+ *   at rest → parent_reload(): an error in the file, in a certificate or a key refuses all of it
  *           → otherwise it is sent to every process, with process_apply as the last message
  *   waits   until each has answered or was restarted, or for PARENT_RELOAD_MS at most; then its
  *           result is reported
  *
- * A reload that is requested while another is under way starts again; answers to the former one are
- * ignored. */
+ * A reload requested during another starts over; answers to the former one are ignored. */
 #include "src/parent/parent.h"
 
 #include "lib/base/crc32c.h"
@@ -55,7 +54,7 @@ static struct conf *next_configuration(struct parent *p, struct buf *err) {
   return next;
 }
 
-/* The process with the keys and the ports 465 and 995 are there from the start or not at all. */
+/* The keys process and the ports 465 and 995 exist from the start or not at all. */
 static bool tls_stays(const struct parent *p, const struct conf *next, struct buf *err) {
   if ((p->cert_count == 0) == (next->tls_certificates.count == 0)) return true;
   buf_put_str(err, "tls_certificates: TLS begins or ends with a restart only");
@@ -119,8 +118,7 @@ static bool prepare(struct parent *p, struct conf *next, struct buf *err) {
   return true;
 }
 
-/* The log's file is opened anew in any case: if it was moved, nothing more should be written
- * into it. */
+/* The log's file is reopened in any case: if it was moved, nothing more should be written to it. */
 static void reopen_log(struct parent *p, const struct conf *conf) {
   struct buf err;
   buf_init(&err, 2048);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* Processes that read something before they are confined, and at a reload are replaced if it has
- * changed: the sender and the resolver. Otherwise the process stays, with its sessions and what it
- * remembers, and takes over the configuration like any other.
+/* Processes that read something before they are confined, and are replaced by a reload if it has
+ * changed: the sender and the resolver. Otherwise the process stays, with its sessions and its
+ * state, and applies the configuration like any other.
  *
- *   resolver   ends and is started again: whoever has a question open asks it anew
+ *   resolver   ends and is started again: open questions are asked again
  *   sender     runs → (another is started beside it) → retired, when that is ready → spare
  *
- * A retired sender takes no new mail and finishes the sessions that it has, since a message whose
- * end of data is unanswered would be sent twice otherwise. If its successor cannot be started, it
- * goes on as it is. A sender that is not ready yet has nothing in hand, and is started again in its
- * place. */
+ * A retired sender takes no new mail and finishes its sessions, since a message whose end of data
+ * is unanswered would otherwise be sent twice. If its successor cannot be started, it goes on as it
+ * is. A sender that is not ready yet has no letters, and is simply restarted. */
 #include "src/parent/parent.h"
 
 #include "ipc/parent_process.h"
@@ -25,7 +24,7 @@ static const struct conf_option *option_named(struct slice name) {
   return i < conf_option_count ? &conf_options[i] : NULL;
 }
 
-/* Which file this is, and of when; zeros: there is none. */
+/* The file's identity and modification time; zeros: there is none. */
 static void put_file(struct buf *to, const struct conf *c, struct slice name) {
   const struct conf_option *o = option_named(name);
   char text[100];
@@ -46,8 +45,8 @@ static void put_reads(const struct proc *proc, struct buf *to) {
   for (struct slice rest = slice_str(r->files); rest.p;) put_file(to, c, slice_split(&rest, ' '));
 }
 
-/* A file that changes between this look and the process's own is found changed at the next
- * reload. */
+/* If a file changes between this and the process's own reading, the next reload finds it
+ * changed. */
 void renew_note_reads(struct proc *proc) {
   if (role_rows[proc->kind].renewal == ROLE_RELOADED) return;
   buf_free(&proc->reads);
@@ -79,7 +78,7 @@ static size_t count_retired(const struct parent *p) {
 static void put_beside(struct proc *proc) {
   struct parent *p = proc->parent;
   proc->applies = false;
-  if (proc->successor) return; /* it is being started, with what is valid now */
+  if (proc->successor) return; /* one is being started, with the current values */
   struct proc *next = count_retired(p) < PARENT_RETIRED_MAX ? procs_place_like(proc) : NULL;
   if (!next) {
     reload_answered(p, proc,

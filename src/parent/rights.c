@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Reduces root's capabilities to what the parent still needs once its ports are bound and its
- * folders made. They cannot be regained: they leave the bounding set too, so processes, which are
- * started by executing this program as root, never have them either. */
+ * folders made. They cannot be regained: they are removed from the bounding set too, so processes,
+ * which are started by executing this program as root, never have them either. */
 #include "src/parent/parent.h"
 
 #include <errno.h>
@@ -12,11 +12,12 @@
 
 static const int kept[] = {
   CAP_SETUID,
-  CAP_SETGID,          /* a process becomes its own user */
+  CAP_SETGID,          /* a process switches to its own user */
   CAP_SYS_CHROOT,      /* in a root folder of its own */
-  CAP_DAC_READ_SEARCH, /* and opens that, 0700 and its user's, first; key files, at a reload */
-  CAP_KILL,            /* a process that broke a rule */
-  CAP_IPC_LOCK,        /* the process of the keys locks its memory */
+  CAP_DAC_READ_SEARCH, /* and opens that folder, 0700 and owned by its user, first; key files, at a
+                        * reload */
+  CAP_KILL,            /* to kill a process that broke a rule */
+  CAP_IPC_LOCK,        /* the keys process locks its memory */
 };
 
 static bool is_kept(int cap) {
@@ -31,7 +32,7 @@ bool rights_reduce(struct buf *err) {
   bool good = syscall(SYS_capget, &head, data) == 0;
   for (int cap = 0; cap < 64; cap++) {
     if (is_kept(cap)) continue;
-    /* Fails for numbers that this kernel has not, and without CAP_SETPCAP, where a supervisor has
+    /* Fails for capabilities that this kernel lacks, and without CAP_SETPCAP, if a supervisor has
      * set the bounds already. */
     prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
     data[cap / 32].effective &= ~(1u << cap % 32);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the processes are given: sockets, certificates, users, folders. Everything that needs rights
- * is done here, before a process is started. */
+/* What the processes are given: sockets, certificates, users, folders. Everything that needs
+ * privileges is done here, before a process is started. */
 #include "src/parent/parent.h"
 
 #include "lib/base/file.h"
@@ -35,8 +35,8 @@ enum {
   ALIVE_TIMES = 3,
 };
 
-/* Accepted sockets have it from their listener, so that no front-end needs the right to set it
- * (tcp(7)). */
+/* Accepted sockets inherit these from their listener, so that no front-end needs the right to set
+ * them (tcp(7)). */
 static void set_options(int fd) {
   const struct {
     int level, option, value;
@@ -65,7 +65,7 @@ static int bind_one(const struct addrinfo *a) {
   return -1;
 }
 
-/* Binds the first address that the names stand for. -1 with a reason in *ret_why. */
+/* Binds the first address that the names resolve to. -1 with a reason in *ret_why. */
 static int bind_names(const char *host, const char *port, int family, const char **ret_why) {
   struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
                             .ai_socktype = SOCK_STREAM,
@@ -80,7 +80,7 @@ static int bind_names(const char *host, const char *port, int family, const char
   return fd;
 }
 
-/* Advice for the usual mistakes. */
+/* Advice for the usual errors. */
 static const char *bind_hint(int error) {
   if (error == EADDRINUSE)
     return ": another server has this port; stop it or change the listen_* option";
@@ -124,7 +124,8 @@ bool setup_listeners(struct parent *p, struct buf *err) {
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     if (table[i].implicit_tls && p->cert_count == 0) continue;
     for (size_t k = 0; k < table[i].addresses->count; k++) {
-      if (p->listener_count == PARENT_LISTENERS_MAX - 1) { /* the local one has its place */
+      if (p->listener_count == PARENT_LISTENERS_MAX - 1) { /* one entry is reserved for the local
+                                                            * listener */
         buf_printf(err, "more than %d listen addresses", PARENT_LISTENERS_MAX - 1);
         return false;
       }
@@ -137,8 +138,8 @@ bool setup_listeners(struct parent *p, struct buf *err) {
   return true;
 }
 
-/* The socket for this machine's programs. The control socket is made first and detects a running
- * server: a file found here is stale. */
+/* The socket for local programs. The control socket is made first and detects a running server: a
+ * file found here is stale. */
 bool setup_local_listener(struct parent *p, struct buf *err) {
   struct sockaddr_un at = { .sun_family = AF_UNIX };
   size_t n = (size_t)snprintf(at.sun_path, sizeof at.sun_path, "%s/submit", p->conf->run_dir);
@@ -182,8 +183,8 @@ static bool is_in_use(const struct parent *p, struct slice chain) {
   return is;
 }
 
-/* One certificate and its key. One that has expired takes no other's place, and keeps its own: a
- * server with it is better than none. */
+/* One certificate and its key. An expired one replaces no other, but is not removed either: it is
+ * better than none. */
 static bool is_good_pair(const struct parent *p, const struct tls_file *certificate,
                          const struct tls_file *key, struct buf *err) {
   size_t before = buf_len(err);
@@ -199,7 +200,7 @@ static bool is_good_pair(const struct parent *p, const struct tls_file *certific
   return true;
 }
 
-/* Whether keys and front-ends would accept them: by the same code. */
+/* True if keys and front-ends would accept them: checked by the same code. */
 static bool certificates_are_good(const struct parent *p, const struct buf *chains,
                                   const struct buf *keys, const struct conf *conf,
                                   struct buf *err) {
@@ -225,7 +226,8 @@ static bool certificates_are_good(const struct parent *p, const struct buf *chai
   return good;
 }
 
-/* In a process of its own, so that no library reads them in this one, which has root's rights. */
+/* In a process of its own, so that no library parses them in this one, which has root
+ * privileges. */
 static bool check_certificates(const struct parent *p, const struct buf *chains,
                                const struct buf *keys, const struct conf *conf, struct buf *err) {
   int ends[2], status = 0;
@@ -306,8 +308,8 @@ bool setup_token_keys(struct parent *p, const struct conf *conf, struct buf *err
   return true;
 }
 
-/* A login that no route uses keeps no mail server from starting: it is logged. A reload refuses it,
- * since somebody waits for the answer. */
+/* A login that no route uses does not keep the server from starting: it is logged. A reload refuses
+ * it, since an administrator waits for the answer. */
 static bool take_unused(struct parent *p, struct slice lines, struct buf *err) {
   if (p->was_ready) {
     buf_put(err, lines);
@@ -349,7 +351,10 @@ void setup_tickets(struct parent *p) {
 
 /* --- users and folders --- */
 
-enum { IDENTITY_BASE = 64240 }; /* where no package manager and no systemd hands out ids */
+enum {
+  IDENTITY_BASE = 64240
+}; /* for systems where neither a package manager nor systemd assigns
+                                 * ids */
 
 void setup_folder_of(const struct parent *p, enum role kind, char *to, size_t n) {
   if (role_rows[kind].folder)
@@ -358,7 +363,7 @@ void setup_folder_of(const struct parent *p, enum role kind, char *to, size_t n)
     to[0] = 0;
 }
 
-/* The folder's owner comes first: the user who owns the mail keeps it, whatever users were made
+/* The folder's owner comes first: the user who owns the mail keeps it, even if users were created
  * since. Then <user>-<process>, then <user>, then a number of our own. */
 static struct identity identity_of(const struct parent *p, enum role kind) {
   char name[80], folder[1101];
@@ -384,7 +389,7 @@ static bool make_folder(const char *path, mode_t mode, const struct identity *ow
                         struct buf *err) {
   struct stat st;
   if (mkdir(path, mode) == 0) {
-    bool ok = chmod(path, mode) == 0; /* the umask hides what the parent makes from everybody */
+    bool ok = chmod(path, mode) == 0; /* the umask makes what the parent creates private */
     if (ok && (!owner || chown(path, owner->uid, owner->gid) == 0)) return true;
   } else if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
     return true;
@@ -397,8 +402,8 @@ static const struct identity *owner_in(const struct parent *p, enum role kind) {
   return p->as_root ? &p->identities[kind] : NULL;
 }
 
-/* Local users may put files into it, and not list it (docs/design/pickup.md). It is opened to them
- * last, so that the folder in it is ours. A server without root could not read their files. */
+/* Local users may put files into it, but not list it (docs/design/pickup.md). It is opened to them
+ * last, so that its subfolder is ours. A server without root could not read their files. */
 static bool make_drop_folder(const struct parent *p, const char *path, enum role kind,
                              struct buf *err) {
   char aside[1101 + sizeof DROP_ASIDE];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A pass over the drop folder: what each name is, and what is done with it. Anybody on this machine
- * may have made it, so it is opened without following a link and without waiting, and looked at by
- * its descriptor. */
+/* A pass over the drop folder: examines each name and decides what to do with it. Any local user
+ * may have created it, so it is opened without following links and without blocking, and examined
+ * through its descriptor. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -76,8 +76,8 @@ static void set_aside(struct pickup *p, const char *name, long uid, const char *
   }
 }
 
-/* A link, a FIFO, a socket, a folder: there is no mail in it. The sandbox lets none of these be
- * moved; a folder with something in it cannot be removed either. */
+/* A link, a FIFO, a socket, a folder: there is no mail in it. The sandbox allows none of these to
+ * be moved; a non-empty folder cannot be removed either. */
 static void remove_odd(struct pickup *p, const char *name, long uid) {
   if (unlinkat(p->folder, name, 0) == 0 || unlinkat(p->folder, name, AT_REMOVEDIR) == 0) {
     look_note(p, "%s of uid %ld is no file, and is removed", name, uid);
@@ -89,12 +89,12 @@ static void remove_odd(struct pickup *p, const char *name, long uid) {
 
 /* --- one name --- */
 
-/* A reason that is not the file's: it is looked at again. */
+/* True for a reason that is not the file's fault: it is examined again later. */
 static bool is_ours(int error) {
   return error == ENOENT || error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR;
 }
 
-/* By its name, without opening what is there. */
+/* Examines it by name, without opening it. */
 static bool look_from_outside(struct pickup *p, const char *name, struct stat *ret) {
   int fd = openat(p->folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   bool known = fd >= 0 && fd_stat(fd, ret) == 0;
@@ -102,8 +102,8 @@ static bool look_from_outside(struct pickup *p, const char *name, struct stat *r
   return known;
 }
 
-/* Why it is not to be submitted; it may have become another file when it is opened. One that is
- * larger than message_size_limit is: smtpd says so, and its sender is told. */
+/* Why it must not be submitted; it may be another file by the time it is opened. One that is larger
+ * than message_size_limit is submitted: smtpd refuses it, and its sender gets a report. */
 static const char *judge(const struct stat *st) {
   if (!S_ISREG(st->st_mode) || st->st_size < 0) return "it is no file";
   return st->st_nlink != 1 ? "it has a second name" : NULL;
@@ -130,7 +130,7 @@ static void look_at_file(struct pickup *p, struct found *f) {
     if (!is_ours(errno)) set_aside(p, f->name, -1, strerror(errno));
     return;
   }
-  if (fd_stat(f->fd, &st) != 0) st = (struct stat){ 0 }; /* which is no file */
+  if (fd_stat(f->fd, &st) != 0) st = (struct stat){ 0 }; /* not a regular file */
   const char *wrong = judge(&st);
   f->uid = st.st_uid;
   f->size = (uint64_t)st.st_size;
@@ -185,7 +185,7 @@ static void begin_pass(struct pickup *p) {
   lseek(p->folder, 0, SEEK_SET);
 }
 
-/* Removals are durable, so that what comes again after a power loss is few. */
+/* Makes removals durable, so that few messages are submitted again after a power loss. */
 static void end_pass(struct pickup *p) {
   if (p->unlogged)
     log_print(&p->process->log, LOG_E_DROP, "%zu more lines about files in the drop folder",
@@ -197,7 +197,7 @@ static void end_pass(struct pickup *p) {
   loop_timer_set(p->timer, loop_now(p->process->loop) + rest);
 }
 
-/* NULL: there is none left. */
+/* NULL: there are no more. */
 static const char *next_name(struct pickup *p) {
   if (p->name_at == p->name_n) {
     ssize_t n = getdents64(p->folder, p->names, PICKUP_NAMES);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The process around the passes: its folder, its timers, and the front-ends that it knows. */
+/* The process around the passes: its folder, its timers, and the front-ends it is connected to. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@ static void on_timer(void *arg) {
   struct pickup *p = arg;
   if (process_single(p->process, ROLE_SMTPD))
     look_go(p);
-  else /* it is being started */
+  else /* it is still starting */
     loop_timer_set(p->timer, loop_now(p->process->loop) + PICKUP_REST_MS);
 }
 
@@ -36,7 +36,7 @@ static bool start(struct process *r, struct buf *err) {
   return true;
 }
 
-/* smtpd says nothing, except on the connections. */
+/* smtpd sends nothing, except on the connections. */
 static bool message(struct process *r, enum role kind, uint32_t number, const struct ipc_msg *msg,
                     uint8_t state) {
   return false;
@@ -55,7 +55,8 @@ static void end(struct process *r) {
   if (p->folder >= 0) close(p->folder);
 }
 
-/* A stop ends the session: what store has committed by then is recognized when it comes again. */
+/* A stop ends the session: what store has committed by then is recognized when it is submitted
+ * again. */
 static const struct role_ops ops = {
   .kind = ROLE_PICKUP,
   .start = start,

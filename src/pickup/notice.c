@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The postmaster's mail of files that were set aside: what is malformed names nobody who could be
- * told. Anybody on this machine can make such files, so there is one mail an hour at most. What
- * does not fit into it is counted; a notice that was not taken is sent with the next one. It is in
+/* The notice to the postmaster about files that were set aside: a malformed file names no sender
+ * that could be told. Any local user can make such files, so there is at most one notice an hour.
+ * Lines that do not fit are counted; a notice that was refused is sent with the next one. It is in
  * memory only: `qasid status` counts the files themselves. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "src/pickup/pickup.h"
 
 struct notice {
-  struct buf lines; /* of files not told of yet */
+  struct buf lines; /* about files not yet reported */
   size_t count, unlisted;
   uint64_t next_ms;
   bool given;
@@ -102,7 +102,7 @@ static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct
 }
 
 static void on_done(void *arg, struct smtp_letter *l) {
-} /* its verdict is looked at when all is over */
+} /* its verdict is examined when the session is over */
 
 static void on_over(void *arg) {
   struct pickup *p = arg;

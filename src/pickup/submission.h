@@ -9,8 +9,8 @@
 
 /* Reports on a message, in this order. */
 enum tell_step {
-  TELL_REFUSED, /* recipients refused for good */
-  TELL_EXPIRED, /* those that were refused "later" until the message was old */
+  TELL_REFUSED, /* permanently refused recipients */
+  TELL_EXPIRED, /* those refused temporarily until the message was too old */
   TELL_STEPS
 };
 
@@ -29,7 +29,7 @@ struct submission {
   struct found found;
   struct arena memory; /* the envelope */
   struct smtp_letter letter;
-  uint64_t begin, at, end; /* octets of the file: the message's first, read up to, the end */
+  uint64_t begin, at, end; /* octets of the file: the message's first, the read position, the end */
   bool given;              /* the session has the letter, or had it */
   bool later;              /* some recipients wait */
   struct telling tell;
@@ -45,7 +45,7 @@ void submit_end(struct submission *s, enum outcome o);
 
 /* --- tell.c --- */
 
-/* The session with the message is over: sends the reports that are due, then submit_end(). */
+/* The session with the message is over: sends the reports that are due, then calls submit_end(). */
 void tell_go(struct submission *s);
 void tell_free(struct submission *s);
 

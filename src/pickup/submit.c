@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One message on its way to smtpd: its envelope is read from the file, its octets as they are sent.
+/* One message being submitted to smtpd: its envelope is read from the file, its octets while they
+ * are sent.
  *
  *   submit_begin() ──▶ the session (talk.c) ──▶ its reports, if any are due (tell.c)
  *                                                 └─▶ submit_end() ──▶ look_submitted() */
@@ -65,7 +66,7 @@ bool submit_read(int fd, uint8_t *to, size_t n, uint64_t at) {
   return true;
 }
 
-/* NULL, or why not. */
+/* NULL, or the reason. */
 static const char *read_envelope(struct submission *s, bool *ret_malformed) {
   const struct conf *c = s->pickup->process->conf;
   struct slice domain = slice_str(*c->login_domain ? c->login_domain : c->hostname);
@@ -93,7 +94,7 @@ static struct smtp_letter *on_next(void *arg) {
   return &s->letter;
 }
 
-/* Its owner may write into it while it is read; then it is shorter, or other octets are sent. */
+/* Its owner may write to it while it is read; then it is shorter, or other octets are sent. */
 static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct buf *out,
                                         size_t most) {
   struct submission *s = arg;
@@ -107,7 +108,7 @@ static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct
 }
 
 static void on_done(void *arg, struct smtp_letter *l) {
-} /* its verdicts are looked at when all is over */
+} /* its verdicts are examined when the session is over */
 
 /* --- the end --- */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* A session with smtpd: a socket pair, an SMTP client session (mail/smtp/client.h), and the shell
- * around it, which has no TLS and dials nobody.
+ * around it, which has no TLS and makes no connections.
  *
- *   talk_new() ──▶ the session ──▶ over (by QUIT, a lost connection, no memory) ──▶ what->over() */
+ *   talk_begin() ──▶ the session ──▶ over (by QUIT, a lost connection, no memory) ──▶
+ * about.over() */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -49,7 +50,7 @@ static void input(struct talk *s, struct proto_turn *t) {
   t->fed = in.n == before;
 }
 
-/* False: nothing is there. */
+/* False: there is no input. */
 static bool receive(struct talk *s, struct proto_turn *t) {
   uint8_t *to = buf_reserve(&s->in, READ_MOST);
   ssize_t n = to ? recv(s->socket, to, READ_MOST, MSG_DONTWAIT) : -1;
@@ -60,7 +61,7 @@ static bool receive(struct talk *s, struct proto_turn *t) {
   return true;
 }
 
-/* False: it waits. */
+/* False: it has to wait. */
 static bool step(struct talk *s, struct proto_turn *t, int *want, bool *pause) {
   struct proto *p = &s->client->proto;
   t->in = buf_len(&s->in);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Delivery reports (mail/report.h) on what smtpd refuses of a message whose sendmail has exited
- * with 0. A report is submitted as the message was, as the file's owner's, with the empty
- * reverse-path, and with an identity of its own, so that a kill between it and the removal of the
- * file makes no second one.
+/* Delivery reports (mail/report.h) about recipients refused by smtpd, for messages whose sendmail
+ * has already exited with 0. A report is submitted like the message, as the file's owner, with the
+ * empty reverse-path, and with an identity of its own, so that a kill between it and the removal of
+ * the file causes no second one.
  *
  *   tell_go() ──▶ refused ──▶ expired ──▶ submit_end()
  *                   each: to the reverse-path ──5yz──▶ to the postmaster ──5yz──▶ submit_end() */
@@ -22,7 +22,7 @@ _Static_assert((int)SIPHASH_SIZE == (int)DROP_ID, "a fingerprint is an identity"
 
 /* --- whom it is about --- */
 
-/* An extension that smtpd lacks is not there the next time either: the limit of size. */
+/* An extension that smtpd lacks, or its size limit, will not be different the next time. */
 static bool is_refused(const struct smtp_letter_rcpt *r) {
   return r->verdict.fate == SMTP_PERMANENT ||
          (r->verdict.fate == SMTP_UNTRIED && r->verdict.obstacle);
@@ -42,7 +42,7 @@ static bool is_old(const struct submission *s) {
   return s->found.changed_s + PICKUP_OLD_S < sys_wall_s();
 }
 
-/* How many recipients the step is about; the words of the first. */
+/* The number of recipients that the step is about; the text of the first. */
 static size_t count_step(struct submission *s, size_t *ret_wanted) {
   size_t n = 0;
   *ret_wanted = 0;
@@ -65,7 +65,7 @@ static size_t count_step(struct submission *s, size_t *ret_wanted) {
 
 /* --- the text --- */
 
-/* The header, or the whole of a small message with RET=FULL. What cannot be read is left out. */
+/* The header, or the whole of a small message with RET=FULL. Unreadable octets are left out. */
 static void read_original(const struct submission *s, struct buf *out) {
   uint64_t size = s->end - s->begin;
   size_t n = size < REPORT_HEADER_MAX ? (size_t)size : REPORT_HEADER_MAX;
@@ -145,7 +145,7 @@ static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct
 }
 
 static void on_done(void *arg, struct smtp_letter *l) {
-} /* its verdict is looked at when all is over */
+} /* its verdict is examined when the session is over */
 
 /* The same report on the same recipients to the same address has the same identity. */
 static void put_identity(const struct submission *s, uint8_t ret[DROP_ID]) {
@@ -192,7 +192,7 @@ static void note_told(struct submission *s, const char *what, struct slice to) {
             what, SLICE_ARG(to));
 }
 
-/* Whether the step has a report to send. */
+/* True if the step has a report to send. */
 static bool is_due(struct submission *s) {
   size_t wanted, n = count_step(s, &wanted);
   if (n && s->tell.step == TELL_EXPIRED && !is_old(s)) {
@@ -211,7 +211,7 @@ void tell_go(struct submission *s) {
     submit_end(s, OUTCOME_LATER);
 }
 
-/* A report that has no taker while its message grows old is tried no longer. */
+/* A report that was not accepted before its message became too old is not tried again. */
 static void on_over(void *arg) {
   struct submission *s = arg;
   bool final = is_refused(&s->tell.rcpt) || is_old(s);

@@ -6,13 +6,14 @@
  *        v
  *   TRANSACTION ──QUIT──> UPDATE: deletions are made, all or none, then +OK
  *
- * Invariants: 1. A message's number, size and UIDL stay as they were when the maildrop was opened,
- * until the
+ * Invariants:
+ *  1. A message's number, size and UIDL stay as they were when the maildrop was opened, until the
  *     end.
- *  2. Only QUIT deletes; "+OK" to it is sent only after store has answered that it is durable. 3. A
- *     multi-line response has its final "." only if every announced octet was sent before it. 4.
- *     STLS discards everything received before it, except the counts against limits. 5. A client
- *     cannot find out which accounts exist: USER always gets +OK, and all failed logins get
+ *  2. Only QUIT deletes; "+OK" to it is sent only after store has answered that it is durable.
+ *  3. A multi-line response has its final "." only if every announced octet was sent before it.
+ *  4. STLS discards everything received before it, except the counts against limits.
+ *  5. A client cannot find out which accounts exist: USER always gets +OK, and all failed logins
+ *     get
  *     the same reply. */
 #ifndef QASID_POP3D_SESSION_H
 #define QASID_POP3D_SESSION_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Answers the command line: `dns lookup`, whose question goes the way of all others, and the
+/* Answers the command line: `dns lookup`, whose question is handled like all others, and the
  * counters for `status`. Stateless; each command ends with one cli_done. */
 #include "src/resolver/admin.h"
 
@@ -16,7 +16,7 @@ void resolver_admin_answer(struct process *process, uint32_t number,
   buf_free(&text);
 }
 
-/* What a command is run with. */
+/* The context of a command. */
 struct resolver_owner {
   struct process *process;
   struct resolver *resolver;

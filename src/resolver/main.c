@@ -32,7 +32,7 @@ static void send_answer(void *arg, enum role kind, uint32_t number, uint64_t tag
   buf_free(&b);
 }
 
-/* Where the name servers listen: Landlock lets no other TCP port be dialled. */
+/* The ports of the name servers: Landlock allows connections to no other TCP port. */
 static bool take_ports(struct process *r, const struct dns_settings *settings, struct buf *err) {
   struct buf servers;
   buf_init(&servers, DNS_SERVERS_TEXT_MAX);

@@ -10,7 +10,7 @@
 
 struct asker {
   enum role kind;
-  uint32_t number; /* 0: this place is free */
+  uint32_t number; /* 0: a free entry */
   unsigned open;
   uint64_t allowance; /* in thousandths of a question */
   uint64_t seen_ms;
@@ -66,7 +66,7 @@ static const struct asker_limits *limits_of(const struct resolver *r, enum role 
   return kind == ROLE_SENDER ? &r->sender : &r->others;
 }
 
-/* Thousandths of a question that may be saved up. */
+/* The maximum allowance, in thousandths of a question. */
 static uint64_t most_allowed(const struct asker_limits *l) {
   return l->per_second * RESOLVER_BURST * 1000;
 }
@@ -78,7 +78,7 @@ static struct asker *find_asker(struct resolver *r, enum role kind, uint32_t num
   return NULL;
 }
 
-/* The known one, or a new one in a free place; NULL: none is free. */
+/* The known one, or a new one in a free entry; NULL: none is free. */
 static struct asker *asker(struct resolver *r, enum role kind, uint32_t number, uint64_t now_ms) {
   struct asker *a = find_asker(r, kind, number);
   if (a) return a;
@@ -87,7 +87,7 @@ static struct asker *asker(struct resolver *r, enum role kind, uint32_t number, 
   return a;
 }
 
-/* Takes one question off what it may ask. */
+/* Deducts one question from its allowance. False: it has none left. */
 static bool may_ask(const struct resolver *r, struct asker *a, uint64_t now_ms) {
   const struct asker_limits *l = limits_of(r, a->kind);
   uint64_t gained = (now_ms - a->seen_ms) * l->per_second, most = most_allowed(l);

@@ -90,8 +90,8 @@ static bool parse_line(struct slice line, uint16_t usual, struct slice *ret_patt
   return true;
 }
 
-/* A login is used over TLS with a verified name only. False: the route names one that is not there:
- * its mail waits, and does not go without. */
+/* A login is used over TLS with a verified name only. False: the route names a missing login: its
+ * mail waits, rather than going without one. */
 static bool find_login(const struct sender *s, struct slice line, struct route *r) {
   struct conf_login l;
   bool found = conf_login_for(s->process->conf, buf_slice(&s->credentials.file), slice_str(r->host),
@@ -156,8 +156,7 @@ void route_put(const struct route *r, const struct conf *c, struct buf *out) {
 
 void route_ports(struct process *r) { r->dial_count = conf_route_ports(r->conf, r->dials); }
 
-/* A login is used over TLS with a verified name only. False: the route names a missing login: its
- * mail waits, rather than going without one. */
+/* tools/link-check verifies that no other function of the sender opens a file. */
 __attribute__((noinline)) static int route_file_open(const char *path) {
   return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }

@@ -9,8 +9,8 @@
  *   lane   one for each next hop and login; asks the resolver for its hosts (lane.c, hosts.c)
  *   link   one connection, by runtime/dial and mail/smtp/client (link.c)
  *
- * Invariants: 1. A letter is in exactly one place: being signed (or converted), a queue of its
- * lane, a link's
+ * Invariants:
+ *  1. A letter is in exactly one place: being signed (or converted), a queue of its lane, a link's
  *     session, or on its way into a result.
  *  2. Every letter is reported once, with an outcome for each recipient, unless store is lost
  *     first.

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* The session itself: states, replies, limits, time-outs, and the loop over the client's input.
  *
- * Invariants: 1. state changes in smtpd_move() only; tx exists exactly in ST_MAIL, ST_RCPT and
- * ST_BODY, and ends in smtpd_reset() only. 2. Nothing is taken from the client while a question is
- * open, TLS is wanted, or the session ends. 3. Every command gets one reply, in order; a message
- * gets one at its end. 4. A group of RCPTs does not outlive the call of input() or answer() in
- * which it was begun, except
- *     as the question that it became. */
+ * Invariants:
+ *  1. state changes in smtpd_move() only; tx exists exactly in ST_MAIL, ST_RCPT and ST_BODY, and
+ *     ends in smtpd_reset() only.
+ *  2. Nothing is taken from the client while a question is open, TLS is wanted, or the session
+ *     ends.
+ *  3. Every command gets one reply, in order; a message gets one at its end.
+ *  4. A group of RCPTs does not outlive the call of input() or answer() in which it was begun,
+ *     except as the question that it became. */
 #include "src/smtpd/private.h"
 #include "lib/base/bug.h"
 
@@ -168,9 +170,9 @@ void smtpd_end(struct smtpd_session *s, enum smtp_outcome o, enum close_reason w
   proto_close(&s->proto, why);
 }
 
-/* Refusals have a price. An unknown recipient has one of its own; a login's is auth.c's. Recipients
- * of a local program have none: it may connect as often as it likes, and when the session ends, the
- * good ones among them do not get the message. */
+/* Counts a refusal against the limits. An unknown recipient has a counter of its own; failed logins
+ * are counted in auth.c. Recipients refused to a local program are not counted: it can connect as
+ * often as it likes, and if the session ended, its valid recipients would not get the message. */
 static void count(struct smtpd_session *s, enum smtp_outcome o) {
   if (s->service->local && s->transaction) return;
   if (o == SMTP_RCPT_UNKNOWN)
