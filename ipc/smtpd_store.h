@@ -24,15 +24,16 @@ enum { SMTP_AUTHORS_MAX = 4096, SMTP_YOURS_MAX = 400 };
 /* The verdict on one recipient: in the answer to RCPT, the expected one; in the answer to a commit,
  * the outcome. smtp_of_verdict() gives the reply for each. */
 enum rcpt_verdict {
-  RCPT_OURS,      /* local; after a commit: in all its mailboxes: 250 */
-  RCPT_UNKNOWN,   /* our domain, no such address: 550 5.1.1 */
-  RCPT_ELSEWHERE, /* not our domain, and this session may not relay: 550 5.7.1 */
-  RCPT_LEAVES,    /* not our domain: it is queued, 250 */
-  RCPT_NOT_YOURS, /* the login may not use this reverse-path: 553 5.7.1 */
-  RCPT_FULL,      /* this message would put it over quota: 452 4.2.2 */
-  RCPT_TOO_BIG,   /* larger than the whole quota: 552 5.2.2 */
-  RCPT_NO_SPACE,  /* the disk is nearly full: 452 4.3.1 */
-  RCPT_TROUBLE,   /* could not be looked up now: 451 4.3.0 */
+  RCPT_OURS,       /* local; after a commit: in all its mailboxes: 250 */
+  RCPT_UNKNOWN,    /* our domain, no such address: 550 5.1.1 */
+  RCPT_ELSEWHERE,  /* not our domain, and this session may not relay: 550 5.7.1 */
+  RCPT_LEAVES,     /* not our domain: it is queued, 250 */
+  RCPT_INCOMPLETE, /* not our domain, and without a dot: 554 5.1.2 (RFC 6409 §4.2) */
+  RCPT_NOT_YOURS,  /* the login may not use this reverse-path: 553 5.7.1 */
+  RCPT_FULL,       /* this message would put it over quota: 452 4.2.2 */
+  RCPT_TOO_BIG,    /* larger than the whole quota: 552 5.2.2 */
+  RCPT_NO_SPACE,   /* the disk is nearly full: 452 4.3.1 */
+  RCPT_TROUBLE,    /* could not be looked up now: 451 4.3.0 */
   RCPT_VERDICTS
 };
 

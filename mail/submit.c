@@ -32,21 +32,25 @@ static bool has_addresses(struct slice name) {
 struct part {
   size_t words, end; /* end: after the last word */
   bool at, odd;      /* odd: no local part */
+  bool bare;         /* the last word is a domain without a dot */
 };
 
 struct qualify {
   struct slice body, domain;
+  bool dotless; /* a domain without a dot is whole */
   struct buf *out;
   size_t done; /* octets of the body put so far */
   struct part outside, inside;
   bool angle, had_angle;
 };
 
-/* A lone word without "@" is a local part. */
+/* A lone word without "@" is a local part; a lone one behind it is the first part of a domain (RFC
+ * 6409 §4.2). */
 static void complete(struct qualify *q, const struct part *p) {
-  if (p->words != 1 || p->at || p->odd) return;
+  bool local = p->words == 1 && !p->at, domain = p->words == 2 && p->bare && !q->dotless;
+  if (p->odd || !(local || domain)) return;
   buf_put(q->out, slice_first(slice_from(q->body, q->done), p->end - q->done));
-  buf_put_u8(q->out, '@');
+  buf_put_u8(q->out, local ? '@' : '.');
   buf_put(q->out, q->domain);
   q->done = p->end;
 }
@@ -75,13 +79,15 @@ static void special(struct qualify *q, uint8_t c) {
   }
 }
 
-static void qualify(struct slice body, struct slice domain, struct buf *out) {
-  struct qualify q = { .body = body, .domain = domain, .out = out };
+static void qualify(struct slice body, const struct submit_with *with, struct buf *out) {
+  struct qualify q = { .body = body, .domain = with->domain, .dotless = with->dotless, .out = out };
   struct slice rest = body, piece;
   for (enum mail_token t; (t = mail_lex(&rest, &piece)) != MAIL_END;) {
     struct part *p = q.angle ? &q.inside : &q.outside;
     if (t == MAIL_SPECIAL) special(&q, piece.p[0]);
     if (t != MAIL_WORD && t != MAIL_QUOTED) continue;
+    p->bare =
+        t == MAIL_WORD && p->at && p->words == 1 && slice_find(piece, '.') < 0 && piece.p[0] != '[';
     p->words++;
     p->end = body.n - rest.n;
     p->odd |= slice_has_high(piece) || slice_search(piece, SLICE("=?")) >= 0;
@@ -193,7 +199,7 @@ static void take_field(struct submit_walk *w, const struct header_field *f) {
   if (date)
     put_date(f->body, &body);
   else
-    qualify(f->body, w->with->domain, &body);
+    qualify(f->body, w->with, &body);
   size_t before = (size_t)(f->body.p - f->raw.p);
   buf_put(w->out, slice_first(f->raw, before));
   buf_put(w->out, buf_slice(&body));

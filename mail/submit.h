@@ -9,8 +9,8 @@
  * before brackets, a source route, an encoded-word in an address, octets that are not UTF-8,
  * unclosed quotes and comments, no address at all.
  *
- * Repairs: Date, the time zone in it, Message-ID, a domain in an address are added if missing.
- * Return-Path is left out. Existing fields are otherwise left unchanged, Bcc too, which is the
+ * Repairs: Date, the time zone in it, Message-ID, a domain in an address (all of it, or all
+ * but its first part) are added if missing. Return-Path is left out. Existing fields are otherwise left unchanged, Bcc too, which is the
  * client's responsibility. */
 #ifndef QASID_MAIL_SUBMIT_H
 #define QASID_MAIL_SUBMIT_H
@@ -22,7 +22,8 @@ enum {
 };
 
 struct submit_with {
-  struct slice domain;   /* for addresses that lack one */
+  struct slice domain;   /* for addresses that lack one, or have only its first part */
+  bool dotless;          /* a domain without a dot is complete */
   struct slice author;   /* for a missing From; empty: none is added */
   struct slice hostname; /* for a missing Message-ID, */
   struct slice id;       /* and the unique part of it */

@@ -39,6 +39,7 @@ void smtpd_service_init(struct smtpd_service *shared, const struct conf *conf, c
         conf->pop3_surrogates == CONF_POP3_SURROGATES_RFC6858 ? SURROGATE_6858 : SURROGATE_6857,
     .fix_bare_lf = conf->bare_lf == CONF_BARE_LF_FIX,
     .check_authors = conf->sender_check == CONF_SENDER_CHECK_REJECT,
+    .dotless = conf->dotless_domains,
     .add_from = conf->submission_from == CONF_SUBMISSION_FROM_ADD,
     .sends = conf->send,
     .relay_networks = conf->relay_networks,

@@ -37,6 +37,7 @@ struct smtpd_service {
   /* From and Sender of a login's message must be unambiguous */
   bool check_authors;
   bool add_from; /* a missing From is added */
+  bool dotless;  /* a domain without a dot is complete */
   bool sends;    /* mail for other domains is accepted, from clients that may send it */
   struct conf_list relay_networks; /* the configuration's */
   enum surrogate_way surrogates;

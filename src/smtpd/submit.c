@@ -31,6 +31,7 @@ static struct submit_with with(const struct smtpd_session *s, struct slice id) {
               (s->transaction->utf8 || !slice_has_high(user));
   return (struct submit_with){
     .domain = smtpd_login_domain(s),
+    .dotless = s->service->dotless,
     .author = adds ? user : SLICE_NONE,
     .hostname = slice_str(s->service->hostname),
     .id = id,

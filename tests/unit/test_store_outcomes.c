@@ -37,7 +37,7 @@ static bool say(struct kit *k, uint64_t tag, const char *from, struct slice rcpt
 /* The answer to a message to `to`, and the verdicts in `verdicts`, a letter each. */
 static enum commit_outcome send_to(struct kit *k, uint64_t tag, const char *from, const char *to,
                                    uint8_t notify, const char *print, char verdicts[8]) {
-  static const char letters[RCPT_VERDICTS + 1] = "OUELNFTS?"; /* in the order of the enum */
+  static const char letters[RCPT_VERDICTS + 1] = "OUELINFTS?"; /* in the order of the enum */
   struct buf rcpts;
   kit_rcpts_with(&rcpts, to, notify, "");
   assert_true(say(k, tag, from, buf_slice(&rcpts), print, 0));

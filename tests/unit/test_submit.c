@@ -160,7 +160,11 @@ static void domains(void **state) {
   } t[] = {
     { "bob", "bob@example.org" },
     { "bob, carl@x.example, <dan>", "bob@example.org, carl@x.example, <dan@example.org>" },
-    { "Bob <bob>, \"Mc, D\" <d@e>", "Bob <bob@example.org>, \"Mc, D\" <d@e>" },
+    { "Bob <bob>, \"Mc, D\" <d@e.f>", "Bob <bob@example.org>, \"Mc, D\" <d@e.f>" },
+    /* RFC 6409 §4.2 */
+    { "bob@sales, \"C\" <carl @ sales>",
+      "bob@sales.example.org, \"C\" <carl @ sales.example.org>" },
+    { "a@[192], b@x.y, c@\"d\", e@f@g, h i@j", "a@[192], b@x.y, c@\"d\", e@f@g, h i@j" },
     { "bob (the builder)\r\n\t, carl", "bob@example.org (the builder)\r\n\t, carl@example.org" },
     { "team: bob, carl; dan", "team: bob@example.org, carl@example.org; dan@example.org" },
     { "undisclosed-recipients:;", "undisclosed-recipients:;" },
@@ -178,6 +182,10 @@ static void domains(void **state) {
     snprintf(want, sizeof want, F "To: %s\r\nDate: y\r\nMessage-ID: <z>\r\n\r\n", t[i].want);
     becomes(header, &with, want);
   }
+  struct submit_with dotless = with;
+  dotless.dotless = true;
+  becomes(F "To: root@localhost\r\nDate: y\r\nMessage-ID: <z>\r\n\r\n", &dotless,
+          F "To: root@localhost\r\nDate: y\r\nMessage-ID: <z>\r\n\r\n");
 }
 
 int main(void) {

@@ -14,6 +14,13 @@ static bool may_leave(const struct store *s, const struct relay_asked *asked) {
   return s->conf->send && ((asked->session && asked->session->account) || asked->trusted);
 }
 
+/* RFC 6409 §4.2: "The MSA MUST ensure that all domains in the SMTP envelope are fully qualified." No
+ * mail server of the Internet is found by a name without a dot. */
+static bool is_complete(const struct store *s, struct slice address) {
+  struct slice domain = slice_from(address, (size_t)(slice_rfind(address, '@') + 1));
+  return s->conf->dotless_domains || slice_at(domain, 0) == '[' || slice_find(domain, '.') >= 0;
+}
+
 static enum rcpt_verdict verdict_of(const struct store *s, enum dir_result r, bool leaves) {
   switch (r) {
   case DIR_FOUND: return s->found.elsewhere_count && !s->conf->send ? RCPT_TROUBLE : RCPT_OURS;
@@ -28,7 +35,10 @@ enum rcpt_verdict relay_find(struct store *s, const struct relay_asked *asked, s
                              struct slice *ret_to, struct buf *memory) {
   *ret_to = address;
   enum dir_result r = dir_resolve(&s->dir, address, s->conf->recipient_delimiter, &s->found);
-  if (r != DIR_UNKNOWN || asked->return_path.n) return verdict_of(s, r, may_leave(s, asked));
+  if (r != DIR_UNKNOWN || asked->return_path.n) {
+    enum rcpt_verdict v = verdict_of(s, r, may_leave(s, asked));
+    return v == RCPT_LEAVES && !is_complete(s, address) ? RCPT_INCOMPLETE : v;
+  }
   buf_reset(memory);
   if (!srs_back(memory, slice_of(s->outbound.secret, SRS_SECRET), address, asked->now_s))
     return RCPT_UNKNOWN;

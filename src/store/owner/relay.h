@@ -18,6 +18,7 @@ struct relay_asked {
 };
 /* Where `address` leads, added to s->found, after dir_begin:
  *   RCPT_OURS       mailboxes here, and the addresses elsewhere to which they or aliases lead
+ *   RCPT_INCOMPLETE it would leave, but its domain has no dot
  *   RCPT_LEAVES     *ret_to, elsewhere, and allowed: the session has logged in, the client is
  *                   trusted, or it is a bounce (RFC 5321 §4.5.5) to a reverse-path that was
  *                   rewritten here, and goes back where that came from
