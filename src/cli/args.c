@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A command line taken apart by the table of commands. Options may stand anywhere; what follows
- * "--" is never one. */
+/* Parses a command line by the table of commands. Options may stand anywhere; after "--" there are
+ * none. */
 #include "src/cli/command_line.h"
 
 #include <stdio.h>
@@ -41,7 +41,7 @@ const struct cmd *cli_find(const char *const *words, size_t n, size_t *ret_words
   return found;
 }
 
-/* "--name", "--name=value", "-c", "-h", "-t" → the name and, when it stands in the same word, the
+/* "--name", "--name=value", "-c", "-h", "-t" → the name and, if it is in the same word, the
  * value. */
 static struct slice option_name(const char *word, const char **ret_value) {
   *ret_value = NULL;
@@ -59,7 +59,7 @@ static struct slice option_name(const char *word, const char **ret_value) {
 
 static bool is_option(const char *word) { return word[0] == '-' && word[1] != 0; }
 
-/* The option of a list that is nearest to what was typed, if it is nearer than *least. */
+/* The option of a list nearest to what was typed, if it is nearer than *least. */
 static void nearest_option(const struct cmd_option *list, struct slice typed, unsigned *least,
                            const char **ret) {
   for (; list && list->name; list++) {
@@ -73,7 +73,7 @@ static void nearest_option(const struct cmd_option *list, struct slice typed, un
 static void print_unknown_option(const struct cli *c, const char *word, struct slice name,
                                  struct buf *err) {
   const char *near = NULL;
-  unsigned least = 3; /* as far as a slip of the fingers goes */
+  unsigned least = 3; /* up to this distance it counts as a typo */
   if (c->command) nearest_option(c->command->options, name, &least, &near);
   nearest_option(cmd_common_options, name, &least, &near);
   buf_printf(err, "%s is no option of %s", word, c->command ? c->command->words : "qasid");
@@ -86,7 +86,7 @@ static void print_unknown_option(const struct cli *c, const char *word, struct s
 
 enum { COMMAND_WORDS = 3 }; /* "account certificate add" */
 
-/* The first words that are no option; common options may stand before them. */
+/* The first words that are not options; common options may precede them. */
 static size_t first_words(int argc, char *const *argv, const char *words[COMMAND_WORDS]) {
   size_t n = 0;
   for (int i = 1; i < argc && n < COMMAND_WORDS; i++) {
@@ -102,7 +102,7 @@ static size_t first_words(int argc, char *const *argv, const char *words[COMMAND
   return n;
 }
 
-/* False: why not is in `err`. An option that says two things at once means neither. */
+/* False with the reason in `err`. Contradictory options are refused. */
 static bool keep_given(struct cli *c, const struct cmd_option *o, const char *value,
                        struct buf *err) {
   if (!o->often && cli_given(c, o->name))
@@ -169,7 +169,7 @@ static const char *choose_config(struct cli *c) {
 
 struct slice cli_nearest(struct slice typed, size_t n) {
   struct slice best = SLICE_NONE;
-  unsigned least = 3; /* as far as a slip of the fingers goes */
+  unsigned least = 3; /* up to this distance it counts as a typo */
   for (size_t i = 0; i < cli_command_count; i++) {
     struct slice rest = slice_str(cli_commands[i].words), all = rest;
     for (size_t k = 0; k < n; k++) slice_split(&rest, ' ');

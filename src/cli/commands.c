@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Every command of `qasid`, once. Usage, help, docs/man/qasid.1 and the parsing come from here, and
- * from commands_client.c, which has the options of those that are clients of other servers.
+ * from commands_client.c, which has the options of the commands that are clients of other servers.
  *
- *  1. No command has the words of another.
- *  2. A list of options ends with a row without a name, and none has a name that every command has
- * (cmd_common_options). */
+ *  1. No two commands have the same words.
+ *  2. A list of options ends with a row without a name, and contains no common option
+ *     (cmd_common_options). */
 #include "src/cli/command_line.h"
 
 #include "src/cli/admin/commands.h"

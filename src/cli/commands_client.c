@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The options of the commands that are clients of other servers: fetch, migrate, send. Their rows,
- * and all other commands, are in commands.c, whose rules hold here too. */
+ * and all other commands, are in commands.c, whose rules apply here too. */
 #include "src/cli/command_line.h"
 
 const struct cmd_option cmd_fetch_options[] = {

@@ -11,7 +11,7 @@ enum { HELP_WIDTH = 80, HELP_COLUMN = 30 };
 
 /* --- for a terminal --- */
 
-/* The first line goes on at `column`; 0: it begins there. */
+/* The first line continues at `column`; 0: it begins there. */
 static void put_wrapped_at(struct buf *out, size_t indent, size_t column, const char *text) {
   struct slice rest = slice_str(text);
   bool begun = column > 0;
@@ -82,7 +82,7 @@ bool cli_put_group(struct buf *out, const char *word, bool list) {
   return any;
 }
 
-/* "queu list", "queue lst": the command that was meant, or where they are listed. */
+/* "queu list", "queue lst": suggests the command that was meant, or where commands are listed. */
 static int unknown_command(const char *const *words, size_t n, bool is_group) {
   struct buf typed;
   buf_init(&typed, 1024);
@@ -99,7 +99,7 @@ static int unknown_command(const char *const *words, size_t n, bool is_group) {
   return code;
 }
 
-/* The commands that begin with the word. CLI_EXIT_NOT_FOUND, printed, when there are none. */
+/* The commands that begin with the word. If there are none: prints that, CLI_EXIT_NOT_FOUND. */
 static int help_group(struct buf *out, const char *const *words, size_t count) {
   size_t before = buf_len(out), n = strlen(words[0]);
   for (size_t i = 0; i < cli_command_count; i++)

@@ -27,7 +27,7 @@ static int print_help(const struct cli *c) {
   return CLI_EXIT_OK;
 }
 
-/* What the program was called as, when that is a program of its own; NULL: it is not. */
+/* The name that the program was called by, if that is one of its own; NULL: it is not. */
 static const char *other_name(const char *path) {
   static const char *const names[] = { "sendmail", "mailq", "newaliases" };
   const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;

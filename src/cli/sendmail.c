@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* The program by the name sendmail, as other programs call it: cron, PHP's mail(), git send-email,
- * mailx, mutt.
+/* The program called as sendmail, by cron, PHP's mail(), git send-email, mailx, mutt and others.
  *
  *   sendmail [-t] [-i] [-f ADDRESS] [-F NAME] [-N WHEN] [-R full|hdrs] [-V ENVID] [RECIPIENT …]
  *   sendmail -bs      SMTP on standard input and output
  *   mailq, sendmail -bp; sendmail -q, newaliases
  *
- * It has no rights of its own: a message goes to the server's socket `submit`, which sees whose
- * process this is. While the server is down it is left in the drop folder instead, on the disk
- * (docs/design/pickup.md). What the server has not answered with 250, or what is not there, was not
- * sent, and the exit code says so: 75 when it is to be tried again. Of several recipients those
- * that are refused are named, and make the exit code; the others get the message.
+ * It has no privileges: a message goes to the server's socket `submit`, which determines the user
+ * of this process. While the server is down it is left in the drop folder instead, on the disk
+ * (docs/design/pickup.md). A message that was neither answered with 250 nor left there was not
+ * sent, and the exit code says so: 75 if it should be tried again. Of several recipients the
+ * refused ones are named, and determine the exit code; the others get the message.
  *
- * Options of other sendmails that mean nothing here are taken and passed over. */
+ * Options of other sendmails without meaning here are accepted and ignored. */
 #include <errno.h>
 #include <poll.h>
 #include <pwd.h>
@@ -43,7 +42,7 @@ enum sendmail_work { WORK_SEND, WORK_SMTP, WORK_LIST, WORK_RETRY, WORK_NOTHING }
 struct call {
   enum sendmail_work work;
   bool of_header;   /* -t */
-  bool dots;        /* -i: a line with a dot alone is one like any other */
+  bool dots;        /* -i: a line with a single dot is ordinary text */
   const char *from; /* "": the empty reverse-path */
   const char *name, *notify, *ret, *envid, *config;
   char *const *to;
@@ -54,15 +53,15 @@ struct submission {
   struct smtp_shell smtp;
   struct buf message;      /* in wire form */
   struct buf recipients;   /* a line each */
-  struct buf user;         /* who calls, without a domain */
-  struct buf domain;       /* of an address without one */
+  struct buf user;         /* the calling user, without a domain */
+  struct buf domain;       /* for an address without one */
   const struct conf *conf; /* NULL: this user may not read it */
   bool down;               /* nobody listens: the message is left in the drop folder */
 };
 
 /* --- the command line --- */
 
-/* Letters with a value, attached or behind them. */
+/* Letters of options with a value, attached or following. */
 static const char letters_with_value[] = "fFrNRVBbCXhLopdqOA";
 
 static bool take_mode(struct call *k, const char *mode) {
@@ -97,8 +96,8 @@ static void take_value(struct call *k, char letter, const char *value) {
   }
 }
 
-/* One argument that begins with a hyphen; *at is moved past a value of its own. False: it can't be
- * done. */
+/* One argument that begins with a hyphen; *at is moved past a separate value. False: it is not
+ * supported. */
 static bool take_option(struct call *k, int argc, char **argv, int *at) {
   const char *a = argv[*at] + 1;
   bool has_value = strchr(letters_with_value, *a) != NULL, attached = a[1] != 0;
@@ -107,7 +106,7 @@ static bool take_option(struct call *k, int argc, char **argv, int *at) {
   if (*a == 'i') k->dots = true;
   if (*a == 'i') k->of_header |= a[1] == 't';
   if (!has_value) return true;
-  bool alone = strchr("qodB", *a) != NULL; /* their value, where they have one, is attached */
+  bool alone = strchr("qodB", *a) != NULL; /* their value, if any, is attached */
   const char *value = attached ? a + 1 : !alone && *at + 1 < argc ? argv[++*at] : "";
   if (*a == 'b') return take_mode(k, value);
   take_value(k, *a, value);
@@ -139,7 +138,7 @@ static void name_user(struct submission *s) {
     buf_printf(&s->user, "uid%u", (unsigned)getuid());
 }
 
-/* The configuration when it can be read: not everybody may. */
+/* The configuration, if it can be read: not every user may. */
 static void find_server(struct submission *s, struct cli *c, struct url *url) {
   const struct conf *conf = access(c->config, R_OK) == 0 ? cli_conf(c) : NULL;
   s->conf = conf;
@@ -160,7 +159,7 @@ static bool ends_here(struct slice *line) {
   return line->n == 1 && line->p[0] == '.';
 }
 
-/* Standard input to its end, or to a line with a dot alone where that ends it. */
+/* Standard input to its end, or to a line with a single dot if that ends it. */
 static int read_message(const struct call *k, struct buf *raw) {
   char *line = NULL;
   size_t cap = 0;
@@ -194,7 +193,7 @@ static void put_name(struct buf *out, const char *name) {
   buf_put_str(out, "\" ");
 }
 
-/* What every message has (RFC 5322 §3.6), where its program left it out. */
+/* Adds the fields that every message must have (RFC 5322 §3.6) if the program left them out. */
 static void put_missing(const struct submission *s, const struct call *k, struct slice message,
                         struct buf *out) {
   uint8_t id[16];
@@ -218,8 +217,8 @@ static void put_missing(const struct submission *s, const struct call *k, struct
   buf_printf(out, "@%.*s>\r\n", SLICE_ARG(buf_slice(&s->domain)));
 }
 
-/* -t: those that the header names, without those of the command line (as sendmail's own book has
- * it). */
+/* -t: the recipients in the header, except those on the command line (as documented for
+ * sendmail). */
 static int take_recipients(struct submission *s, const struct call *k, struct slice message) {
   struct buf wrong;
   int code = CLI_EXIT_OK;
@@ -241,8 +240,8 @@ static int take_recipients(struct submission *s, const struct call *k, struct sl
   return code;
 }
 
-/* How many octets the "From " lines of an mbox take that a program has left in front of the header;
- * Postfix's sendmail drops them too, quoted or not. */
+/* The length of the mbox "From " lines that a program has left before the header; Postfix's
+ * sendmail removes them too, quoted or not. */
 static size_t measure_mbox_lines(struct slice message) {
   struct slice rest = message, line;
   size_t n = 0;
@@ -276,7 +275,7 @@ static int make_message(struct submission *s, const struct call *k, struct slice
 
 /* --- the transaction --- */
 
-/* What -f, -R and -V say; `line` is kept as long as the letter. */
+/* The values of -f, -R and -V; `line` is kept as long as the letter. */
 static int take_envelope(struct submission *s, const struct call *k, struct buf *path,
                          struct buf *line, struct smtp_letter *l) {
   struct slice from = k->from ? slice_str(k->from) : buf_slice(&s->user);
@@ -314,7 +313,7 @@ static int take_rcpts(struct submission *s, const struct call *k, struct smtp_le
   return CLI_EXIT_OK;
 }
 
-/* Those that the server takes in another transaction only (RFC 5321 §4.5.3.1.10). */
+/* Sends those refused with "too many recipients" in another transaction (RFC 5321 §4.5.3.1.10). */
 static void keep_untried(struct smtp_letter *l) {
   size_t n = 0;
   smtp_letter_free_verdicts(l);
@@ -324,7 +323,7 @@ static void keep_untried(struct smtp_letter *l) {
   l->count = n;
 }
 
-/* The code of the worst that was refused. */
+/* The exit code of the worst refusal. */
 static int send_letter(struct submission *s, struct smtp_letter *l) {
   struct smtp_shell_result r;
   size_t taken = 0;
@@ -364,18 +363,18 @@ static int converse(struct submission *s, const struct call *k) {
   return code;
 }
 
-/* What can't be reached now is to be tried again: no recipient was refused. */
+/* A server that cannot be reached is a temporary failure: no recipient was refused. */
 static int open_server(struct submission *s, struct cli *c, const struct url *url) {
   int code = smtp_shell_open(&s->smtp, c, url, false);
-  s->smtp.net.plain = true; /* nobody sits between two processes of one machine */
+  s->smtp.net.plain = true; /* nobody can listen between two processes of one machine */
   if (code == CLI_EXIT_OK) code = smtp_shell_start(&s->smtp, &(struct smtp_shell_start){ 0 });
   return code == CLI_EXIT_UNAVAILABLE
              ? cli_fail(CLI_EXIT_TEMPORARY, "the message was not taken; is the server running?")
              : code;
 }
 
-/* Nobody listens: there is no socket, or a former server's. With the control socket of a running
- * server beside it there is none because the option local_submission is off. */
+/* True if nobody listens: the socket does not exist, or is stale. If the control socket of a
+ * running server exists beside it, the option local_submission is off. */
 static bool is_down(const struct submission *s, const struct url *url) {
   struct sockaddr_un at = { .sun_family = AF_UNIX };
   char control[sizeof at.sun_path + 16];
@@ -390,7 +389,7 @@ static bool is_down(const struct submission *s, const struct url *url) {
   return why == ECONNREFUSED || (why == ENOENT && access(control, F_OK) != 0);
 }
 
-/* The domain of last resort is the machine's name, as it is the server's. */
+/* The domain of last resort is the machine's name, as for the server. */
 static void take_own_domain(struct submission *s) {
   char name[256] = "localhost";
   if (buf_len(&s->domain)) return;
@@ -423,7 +422,7 @@ static int send_one(struct submission *s, struct cli *c, const struct call *k,
 
 /* --- -bs --- */
 
-/* Octets from one to the other, until one of them is over. */
+/* Copies octets in both directions, until one side is over. */
 static int pump(int server) {
   struct pollfd p[] = { { .fd = STDIN_FILENO, .events = POLLIN },
                         { .fd = server, .events = POLLIN } };
@@ -516,7 +515,7 @@ int sendmail_main(const char *name, int argc, char **argv) {
       code = command(&c, list, 3);
       break;
     case WORK_RETRY: code = command(&c, retry, 4); break;
-    case WORK_NOTHING: break; /* aliases are the server's own, and need no making */
+    case WORK_NOTHING: break; /* aliases are the server's own, and need not be rebuilt */
     }
   server_stop(&c.server);
   cli_close(&c);

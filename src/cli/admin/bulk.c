@@ -25,7 +25,7 @@
 enum {
   FILE_MAX = 64 * 1024 * 1024,
   MEMORY_MAX = 256 * 1024 * 1024,
-  PART_MAX = 48 * 1024, /* of rows in one command */
+  PART_MAX = 48 * 1024, /* octets of rows in one command */
   THREADS_MAX = 64,
   STDERR_MAX = 100, /* mistakes that are printed one by one */
 };
@@ -70,7 +70,7 @@ static void put_mistakes(struct bulk_file *f, size_t count, struct json_value *t
   }
 }
 
-/* Once; on standard error not more than a screen takes. */
+/* Prints them once; on standard error no more than fits a screen. */
 static void print_mistakes(struct bulk_file *f) {
   size_t count = f->mistakes < BULK_MISTAKES_MAX ? f->mistakes : BULK_MISTAKES_MAX;
   if (f->told || !f->first_mistakes) return;
@@ -108,7 +108,7 @@ static int read_text(struct bulk_file *f) {
 }
 
 struct columns {
-  int address, password, hash, quota, aliases; /* places, -1: none */
+  int address, password, hash, quota, aliases; /* column indexes, -1: none */
 };
 
 static struct slice trimmed(struct slice s) {
@@ -156,7 +156,7 @@ static struct slice cell(const struct slice *fields, size_t n, int place) {
   return place >= 0 && (size_t)place < n ? fields[place] : SLICE_NONE;
 }
 
-/* Aliases are separated by blanks, commas or semicolons. */
+/* Converts aliases separated by blanks, commas or semicolons. */
 static struct slice spaced(struct bulk_file *f, struct slice s) {
   uint8_t *p = arena_alloc(&f->mem, s.n ? s.n : 1);
   if (!p) return SLICE_NONE;
@@ -209,7 +209,7 @@ static void take_row(struct bulk_file *f, struct csv *csv, const struct columns 
   f->count++;
 }
 
-/* An address that is named twice, as an account or an alias: the lines of both. */
+/* Finds an address that occurs twice, as an account or an alias: reports the lines of both. */
 static void find_twins(struct bulk_file *f) {
   struct bulk_entry {
     struct slice text;
@@ -366,7 +366,7 @@ static int put_all(struct cli_link *l, struct bulk_file *f,
   return code;
 }
 
-/* The process's sentence is not printed when its rows name the mistakes. */
+/* A process's closing sentence is not printed if its rows report the mistakes. */
 static int answer(struct cli_link *l, struct table *t, struct bulk_file *f) {
   struct link_reply reported;
   for (;;) {
@@ -382,8 +382,7 @@ static int answer(struct cli_link *l, struct table *t, struct bulk_file *f) {
     for (const struct table_row *r = t->first; r; r = r->next) {
       uint64_t line = 1;
       num_parse(table_cell(t, r, "line"), UINT32_MAX, &line);
-      if (!map_get(&f->wrong_lines, line,
-                   NULL)) /* else the file's reader or the other process said so */
+      if (!map_get(&f->wrong_lines, line, NULL)) /* otherwise it was already printed */
         bulk_mistake(f, (unsigned)line, "%.*s",
                      SLICE_ARG(slice_first(table_cell(t, r, "what"), 500)));
     }

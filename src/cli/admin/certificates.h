@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* When a certificate is near its end. certbot renews 30 days before; a certificate that is not
- * renewed a week later will not be without help. */
+/* Expiry thresholds of certificates. certbot renews 30 days before expiry; a certificate that has
+ * not been renewed a week later needs attention. */
 #ifndef QASID_CLI_CERTIFICATES_H
 #define QASID_CLI_CERTIFICATES_H
 

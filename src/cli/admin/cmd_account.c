@@ -18,8 +18,8 @@
 
 /* --- add --- */
 
-/* The number of the account, out of the store's list; an empty slice: there is none. In t's memory.
- */
+/* The account's number, from the store's list, in t's memory; an empty slice: there is no such
+ * account. */
 static struct slice find_id(const struct table *t, struct slice address) {
   for (const struct table_row *r = t->first; r; r = r->next)
     if (slice_caseeq(table_cell(t, r, "address"), address)) return table_cell(t, r, "id");
@@ -47,7 +47,7 @@ static int add_login(struct cli *c, const struct account_wish *w, struct slice i
   return code;
 }
 
-/* A mailbox without a login was left by a command that was interrupted: it gets its login now. */
+/* True for a mailbox without a login, left by an interrupted command: it gets its login now. */
 static bool is_left_over(struct cli *c, struct slice address, struct table *logins,
                          struct table *mailboxes) {
   struct slice words[] = { SLICE("account"), SLICE("list") };
@@ -165,8 +165,7 @@ int cmd_account_enable(struct cli *c) {
 
 /* --- certificates --- */
 
-/* What was typed is a file, or else taken for a fingerprint. False: it is a file without a
- * certificate. */
+/* The argument is a file, or otherwise a fingerprint. False: it is a file without a certificate. */
 static bool fingerprint_of(const char *typed, struct buf *hex) {
   uint8_t digest[TLS_FINGERPRINT];
   struct buf pem;
@@ -181,7 +180,7 @@ static bool fingerprint_of(const char *typed, struct buf *hex) {
   fclose(f);
   bool ok = at && tls_fingerprint(buf_slice(&pem), digest);
   if (ok) hex_put(hex, slice_of(digest, sizeof digest));
-  buf_wipe(&pem); /* its key may stand in the same file */
+  buf_wipe(&pem); /* the file may also contain its key */
   return ok && !hex->failed;
 }
 
@@ -239,7 +238,7 @@ int cmd_account_delete(struct cli *c) {
 
 /* --- rename --- */
 
-/* The mailbox first: mail for the new address is taken from then on. */
+/* The mailbox first: from then on mail for the new address is accepted. */
 int cmd_account_rename(struct cli *c) {
   struct slice old = slice_str(c->args[0]), new = slice_str(c->args[1]);
   struct slice words[5] = { SLICE("account"), SLICE("rename"), old, new, SLICE("alias") };
@@ -276,7 +275,7 @@ static bool index_by_id(const struct table *t, struct map *by_id) {
   return true;
 }
 
-/* Mailboxes with their logins beside them; a mailbox without one says so. */
+/* Lists mailboxes with their logins; a mailbox without a login is marked. */
 static bool join(const struct table *mailboxes, const struct table *logins, struct table *both) {
   static const char *const left[] = { "address", "messages", "octets", "quota" };
   static const char *const right[] = { "enabled", "legacy", "scram", "hash", "created" };

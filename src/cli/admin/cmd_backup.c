@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid backup`: what store and auth send of their folders, as one archive of the data folder.
+/* `qasid backup`: joins the archives that store and auth send into one archive of the data folder.
  *
- * Each process sends an archive of its own folder; here its name is put in front of the paths, and
- * the archives are joined: the end of each but the last is left out. */
+ * Each process sends an archive of its own folder; here the folder's name is prepended to the
+ * paths, and the archives are joined: the end of each but the last is left out. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,10 +17,10 @@ struct joiner {
   int fd;
   const char *folder;
   struct buf head; /* of a header block */
-  uint64_t left;   /* octets of the file under way with its padding */
+  uint64_t left;   /* octets left of the current file with its padding */
   bool ended;
   uint64_t files, octets;
-  bool damaged; /* a process's sentence about what is in it; the backup itself is whole */
+  bool damaged; /* a process reported damage in what it sent; the backup itself is complete */
   const char *error;
 };
 
@@ -77,7 +77,7 @@ static bool take(struct joiner *j, struct slice s) {
     }
     s = slice_from(s, n);
   }
-  return true; /* what follows the end is zeros */
+  return true; /* only zeros follow the end */
 }
 
 /* One process's part. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* account import, account passwd --from, account delete --from: many accounts out of one file. All
- * or none: auth (the logins) and store (the mailboxes) both check everything before either writes,
- * and each writes in one transaction. If auth refuses the accounts that store has made, they are
- * removed again; mailboxes without logins, which a crash in between leaves, are completed when the
- * command is given again. */
+/* account import, account passwd --from, account delete --from: many accounts from one file. All or
+ * none: auth (the logins) and store (the mailboxes) both check everything before either writes, and
+ * each writes in one transaction. If auth refuses the accounts that store has created, they are
+ * removed again; mailboxes without logins, left by a crash in between, are completed when the
+ * command is repeated. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,7 +71,7 @@ static int write_all(struct cli *c, struct bulk_file *f) {
   return code;
 }
 
-/* "address,password" of those that were made here; with --json all accounts. */
+/* "address,password" of generated passwords; with --json all accounts. */
 static void print_made(const struct cli *c, const struct bulk_file *f) {
   struct table t;
   struct buf list;
@@ -159,8 +159,8 @@ static uint64_t line_of(const struct table *t, const struct table_row *r) {
   return line;
 }
 
-/* Every address must be an account, as a mailbox or (what a death in between left) a login. Both
- * answer with the lines of those that are none, in the rows' order. */
+/* Every address must be an account, as a mailbox or (after a crash in between) a login. Both answer
+ * with the lines of unknown ones, in the rows' order. */
 static int look_for_all(struct cli *c, struct bulk_file *f) {
   struct table mailboxes, logins;
   table_init(&mailboxes), table_init(&logins);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid check-config`: what is wrong with the configuration and with what it names, and what will
- * be.
+/* `qasid check-config`: checks the configuration and what it refers to, and warns of upcoming
+ * problems.
  *
  * A mistake ends the command with 78: the server would not start, or not do what was meant. A
  * warning does not, because the unit runs this command before each start, and a server whose
@@ -56,7 +56,7 @@ static void find(struct findings *f, bool mistake, const char *option, const cha
   json_put_item(f->rows, row);
 }
 
-/* What lib/tls/pair.h or lib/base/file.h has to say. */
+/* The text from lib/tls/pair.h or lib/base/file.h. */
 static void find_words(struct findings *f, bool mistake, const char *option, struct buf *words) {
   const char *text = buf_len(words) ? buf_cstr(words) : NULL;
   if (text) find(f, mistake, option, "%s", text);
@@ -96,13 +96,13 @@ static void check_time(struct findings *f, const struct tls_file *c,
   buf_free(&words);
 }
 
-/* One certificate and the key at the same place. True: it covers `hostname`. */
+/* One certificate and its key. True: it covers `hostname`. */
 static bool check_pair(struct findings *f, const char *hostname, const char *cert_path,
                        const char *key_path) {
   struct buf cert, pem, err;
   struct tls_facts facts = { 0 };
   buf_init(&cert, PEM_MAX), buf_init(&pem, PEM_MAX), buf_init(&err, 2048);
-  buf_reserve(&pem, PEM_MAX); /* at once, so that growing leaves no copy behind */
+  buf_reserve(&pem, PEM_MAX); /* full size at once, so that growing leaves no copy behind */
   bool has_cert = read_pem(f, "tls_certificates", cert_path, &cert);
   bool has_key = read_pem(f, "tls_keys", key_path, &pem);
   struct tls_file c = { cert_path, buf_slice(&cert) }, key = { key_path, buf_slice(&pem) };
@@ -147,7 +147,7 @@ static void check_token_keys(struct findings *f) {
   buf_free(&text), buf_free(&err);
 }
 
-/* As the parent would take them at a reload. */
+/* Checked as the parent does at a reload. */
 static void check_logins(struct findings *f) {
   const char *path = f->conf->route_passwords;
   struct buf text, wrong;
@@ -166,7 +166,7 @@ static void check_logins(struct findings *f) {
   buf_wipe(&text), buf_free(&wrong);
 }
 
-/* Name servers and trust anchor as the resolver would read them; no server is queried. */
+/* Checks name servers and trust anchor as the resolver would read them; no server is queried. */
 static void check_dns(struct findings *f) {
   struct dns_settings settings;
   struct buf err;
@@ -180,7 +180,7 @@ static void check_dns(struct findings *f) {
   buf_free(&err);
 }
 
-/* A folder that is missing is made at the start; something else in its place is wrong. */
+/* A missing folder is created at the start; anything else in its place is an error. */
 static void check_folder(struct findings *f, const char *option, const char *path) {
   struct stat st;
   if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
@@ -193,8 +193,7 @@ static bool is_user(const char *name, const char *role) {
   return getpwnam(text) != NULL;
 }
 
-/* Where the usual users are missing bare numbers are meant to do; a name that somebody chose is to
- * be there. */
+/* Without the default users, numeric ids are used; a user name that was configured must exist. */
 static void check_user(struct findings *f) {
   const char *user = f->conf->user;
   if (!user[0] || strcmp(user, "qasid") == 0 || is_user(user, NULL)) return;
@@ -206,7 +205,7 @@ static void check_user(struct findings *f) {
        user, user);
 }
 
-/* The mistakes of a file that can't be read as a configuration: a line each. */
+/* Prints the mistakes of a file that cannot be read as a configuration, one per line. */
 static void find_lines(struct findings *f, struct slice text) {
   while (text.n) {
     struct slice line = slice_split(&text, '\n');

@@ -21,8 +21,8 @@ static uint64_t fact(const struct table *t, const char *name) {
 
 enum back { BACK, NOT_YET, NO_SERVER };
 
-/* The store's facts, once it has started again. NOT_YET: it is not there (*gone), or is the old
- * one. */
+/* The store's facts, once it has been restarted. NOT_YET: it is not there (*gone), or is the old
+ * process. */
 static enum back is_back(struct cli *c, struct table *t, bool *gone) {
   const struct slice words[] = { SLICE("status") };
   int code;
@@ -44,7 +44,8 @@ static enum back is_back(struct cli *c, struct table *t, bool *gone) {
   return NOT_YET;
 }
 
-/* As long as it takes: the parent ends a store that gets no further, and the next one is back. */
+/* Without a time limit: the parent kills a store that makes no progress, and the next one
+ * answers. */
 static bool wait_for_it(struct cli *c, struct table *t) {
   const struct timespec pause = { 0, LOOK_MS * 1000000L };
   bool gone = false;

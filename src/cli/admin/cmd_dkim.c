@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid dkim …`: keys that mail is signed with, shown and replaced in steps that break no
- * signature on its way. Keys are made and kept by the process keys; here are their public parts
- * only. */
+/* `qasid dkim …`: shows DKIM keys and replaces them in steps that invalidate no signature in
+ * transit. The keys process makes and keeps the keys; only their public parts come here. */
 #include "src/cli/admin/commands.h"
 #include "src/cli/admin/dkim.h"
 
@@ -69,7 +68,7 @@ int cmd_dkim_list(struct cli *c) {
   if (cli_given(c, "records")) {
     dkim_print_records(&t, NULL, "");
   } else if (t.column_count) {
-    t.column_count -= !c->json; /* the record, which is too wide for a line; --records has it */
+    t.column_count -= !c->json; /* the record is too wide for a line; --records prints it */
     table_print(&t, c->json);
   }
   table_free(&t);
@@ -78,7 +77,7 @@ int cmd_dkim_list(struct cli *c) {
 
 /* --- what DNS has --- */
 
-/* The value of a tag of a record (RFC 6376 §3.2), blanks within left out. */
+/* The value of a tag of a record (RFC 6376 §3.2), without inner blanks. */
 static void tag_value(struct slice record, char tag, struct buf *value) {
   while (record.n) {
     struct slice part = slice_split(&record, ';'), name;
@@ -112,7 +111,7 @@ static bool is_published(const struct dns_settings *settings, struct slice name,
   return good;
 }
 
-/* DNS, as this server sees it, has all records of the next keys. */
+/* True if DNS, as seen from this server, has all records of the next keys. */
 static bool next_are_published(struct cli *c, const struct table *t) {
   struct dns_settings settings;
   bool all = cli_dns_settings(c, &settings);
@@ -131,7 +130,7 @@ static size_t count_state(const struct table *t, const char *state) {
   return n;
 }
 
-/* The domain's keys; first ones, or next ones, are made where they are missing. */
+/* The domain's keys; creates first ones, or next ones, if missing. */
 static int make_missing(struct cli *c, const char *domain, struct table *t, bool *ret_first,
                         bool *ret_made) {
   int code = dkim_rows(c, domain, t);
@@ -142,7 +141,7 @@ static int make_missing(struct cli *c, const char *domain, struct table *t, bool
   return dkim_make(c, domain, t);
 }
 
-/* --json: the keys as they are after this step, as dkim list has them. */
+/* --json: the keys after this step, as in dkim list. */
 static int print_keys(struct cli *c, const char *domain) {
   struct table t;
   int code = dkim_rows(c, domain, &t);
@@ -161,7 +160,7 @@ static int switch_keys(struct cli *c, const char *domain) {
   return code;
 }
 
-/* Not yet: what is to be published, and how to go on. */
+/* Not yet: prints what is to be published, and the next step. */
 static int wait_for_dns(const struct cli *c, const struct table *t, const char *domain) {
   if (c->json) return CLI_EXIT_TEMPORARY;
   printf("Publish these records:\n");
@@ -183,8 +182,8 @@ int cmd_dkim_rotate(struct cli *c) {
            domain);
     dkim_print_records(&t, "current", "  ");
   } else if (code == CLI_EXIT_OK && !first) {
-    /* Records made just now cannot have been published, and a query too early makes name servers
-     * cache the "no". */
+    /* Records made just now cannot have been published, and a premature query makes name servers
+     * cache the negative answer. */
     bool there = cli_given(c, "confirmed") || (!made && next_are_published(c, &t));
     code = there ? switch_keys(c, domain) : wait_for_dns(c, &t, domain);
   }

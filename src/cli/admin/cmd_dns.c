@@ -130,7 +130,7 @@ static bool ask_running(struct cli *c, const char *name, enum dns_kind kind, str
   return true;
 }
 
-/* The name that is asked for: of an address, that of its PTR record. */
+/* The name to look up: for an address, that of its PTR record. */
 static const char *name_to_ask(const char *text, enum dns_kind kind,
                                char reverse[static DNS_NAME_MAX + 1]) {
   struct dns_address a = { .n = 0 };

@@ -6,7 +6,7 @@
 #include "src/cli/admin/commands.h"
 #include "src/cli/admin/dkim.h"
 
-/* --json: the domain, and its keys as `dkim list` has them: the records to publish. */
+/* --json: the domain, and its keys as in `dkim list`: the records to publish. */
 static void print_made(const char *typed, const struct table *keys) {
   struct json_value *made = json_new_object();
   struct slice domain = keys->first ? table_cell(keys, keys->first, "domain") : slice_str(typed);
@@ -36,7 +36,7 @@ int cmd_domain_add(struct cli *c) {
     printf("Its mail is signed (DKIM). Publish these records:\n");
     dkim_print_records(&t, "current", "  ");
   } else if (code == CLI_EXIT_EXISTS) {
-    code = CLI_EXIT_OK; /* next ones: of a domain by that name before */
+    code = CLI_EXIT_OK; /* next ones: for an earlier domain of the same name */
   } else if (code != CLI_EXIT_OK) {
     fprintf(stderr,
             "qasid: the domain is added; its mail is not signed yet: qasid dkim rotate %s\n",

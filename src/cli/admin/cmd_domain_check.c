@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid domain check`: compares what DNS has of our host and our domains with what it should have.
- * Each line is one record: it is right, or the record to publish is below it. */
+/* `qasid domain check`: compares the DNS records of our host and our domains with what they should
+ * be. Each line is one record: it is right, or the record to publish is below it. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +19,9 @@ struct domain_check {
   struct dns_settings settings;
   const struct conf *conf;
   char host[DNS_NAME_MAX + 1];
-  struct dns_host addresses;                     /* our host's, as DNS has them */
-  struct dns_address sources[DNS_ADDRESSES_MAX]; /* of source_addresses: from where mail leaves */
+  struct dns_host addresses;                     /* of our host, according to DNS */
+  struct dns_address sources[DNS_ADDRESSES_MAX]; /* of source_addresses: the addresses that mail is
+                                                  * sent from */
   size_t source_count;
   const char *domain;
   struct dns_answer answer; /* the last */
@@ -48,7 +49,7 @@ static void right(struct domain_check *x, const char *kind, const char *name, st
   note(x, "ok", kind, name, found, SLICE(""));
 }
 
-/* False: DNS gave no answer, which is noted. */
+/* False: no answer from DNS, which is recorded. */
 static bool ask(struct domain_check *x, const char *kind_word, const char *name,
                 enum dns_kind kind) {
   int code = cli_dns_ask(&x->settings, name, kind, &x->answer);
@@ -69,7 +70,7 @@ static bool ask_spf(void *arg, const char *name, enum dns_kind kind, struct dns_
 
 /* --- our host --- */
 
-/* The address must lead to that name. */
+/* The PTR record of the address must be that name. */
 static void check_pointer(struct domain_check *x, const struct dns_address *a, const char *host) {
   char text[DNS_ADDRESS_TEXT], name[DNS_NAME_MAX + 1];
   struct slice found = SLICE(""), pointer;
@@ -111,7 +112,8 @@ static void check_host(struct domain_check *x) {
 
 /* --- source_addresses --- */
 
-/* The host name used from that address must lead to the address, and the address to the name. */
+/* The host name used with that source address must resolve to the address, and the address to the
+ * name. */
 static void check_source(struct domain_check *x, const struct dns_address *a, const char *name) {
   char text[DNS_ADDRESS_TEXT];
   bool there = false;
@@ -147,7 +149,7 @@ static void check_sources(struct domain_check *x) {
 
 /* --- a domain --- */
 
-/* Our host among those that were found; `ports`, two of them, or NULL. */
+/* Our host among those found; `ports`, two of them, or NULL. */
 static const struct dns_host *find_host(const struct domain_check *x, const uint16_t *ports) {
   for (size_t i = 0; i < x->answer.host_count; i++) {
     const struct dns_host *h = &x->answer.hosts[i];
@@ -188,8 +190,7 @@ static const char *spf_state(enum spf_result r) {
   return states[r];
 }
 
-/* The worst verdict over the addresses that we send from; without any, over none that could be
- * right. */
+/* The worst result over the addresses that we send from; without any, no result can be right. */
 static void check_spf(struct domain_check *x) {
   static const struct dns_address nowhere = { .n = 4 };
   struct buf record, publish;
@@ -246,8 +247,8 @@ static int check_keys(struct domain_check *x) {
   return code;
 }
 
-/* At the domain, or above it (RFC 7489 §6.6.3; the organization's own is taken to be the last two
- * labels). */
+/* At the domain, or above it (RFC 7489 §6.6.3; the organizational domain is taken to be the last
+ * two labels). */
 static void check_dmarc(struct domain_check *x) {
   struct slice text, found = SLICE("");
   char name[DNS_NAME_MAX + 16];
@@ -268,7 +269,8 @@ static void check_dmarc(struct domain_check *x) {
   buf_free(&publish);
 }
 
-/* RFC 6186, RFC 8314 §5.1: of what is served here. The port may be the usual one, forwarded. */
+/* RFC 6186, RFC 8314 §5.1: for the services offered here. The port may be the usual one,
+ * forwarded. */
 static void check_service(struct domain_check *x, const char *service,
                           const struct conf_list *listens, uint16_t usual) {
   char name[DNS_NAME_MAX + 32];

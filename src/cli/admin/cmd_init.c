@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid init`: everything a server needs, for one address. Nothing that exists is overwritten;
- * files that it made before one could not be made go again; what it made before the account could
- * not be made stays and is named. */
+/* `qasid init`: sets up everything a server needs, for one address. Nothing that exists is
+ * overwritten; if a file cannot be created, those created before are removed; if the account cannot
+ * be created, what was created before stays and is listed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,13 +25,14 @@ struct init {
   char hostname[256];
   char config[PATH_ROOM], data[PATH_ROOM], run[PATH_ROOM], cert[PATH_ROOM], key[PATH_ROOM];
   const char *listen;        /* the address to listen on, as in the configuration */
-  bool standard, own_folder; /* standard: the ports that the world knows; own_folder: all in one */
+  bool standard, own_folder; /* standard: the well-known ports; own_folder: everything in one
+                              * folder */
   unsigned ports[5];         /* in the order of the table below */
 };
 
 static const struct port {
   const char *option, *name, *what;
-  unsigned standard; /* "high" is 2000 more, but for smtp: 2525 */
+  unsigned standard; /* "high" is 2000 more, except for smtp: 2525 */
 } ports[] = {
   { "listen_smtp", "smtp", "mail from other servers", 25 },
   { "listen_submission", "submission", "users' mail, STARTTLS", 587 },
@@ -48,7 +49,7 @@ static bool put_path(char *to, const char *folder, const char *name) {
   return n > 0 && n < PATH_ROOM;
 }
 
-/* --dir made whole: the configuration has only whole paths. */
+/* --dir as an absolute path: the configuration has only absolute paths. */
 static bool whole_path(const char *path, char *ret) {
   char here[PATH_ROOM];
   if (path[0] == '/') return snprintf(ret, PATH_ROOM, "%s", path) < PATH_ROOM;
@@ -129,7 +130,7 @@ static void put_config(struct buf *out, const struct init *x) {
   buf_printf(out, "%-19s= \"%s\"\n", "run_dir", x->run);
   buf_printf(out, "%-19s= {\"%s\"}\n", "tls_certificates", x->cert);
   buf_printf(out, "%-19s= {\"%s\"}\n\n", "tls_keys", x->key);
-  bool usual = x->standard && strcmp(x->listen, "*") == 0; /* the defaults have it already */
+  bool usual = x->standard && strcmp(x->listen, "*") == 0; /* the defaults are the same */
   for (size_t i = 0; !usual && i < PORTS; i++) put_listen(out, x, i);
 }
 
@@ -189,7 +190,7 @@ static int make_certificate(const struct init *x) {
   return code;
 }
 
-/* Everything is known to be right before the first file is made. */
+/* Everything is checked before the first file is created. */
 static int check_free(const struct init *x, struct slice text) {
   const char *files[] = { x->config, x->cert, x->key };
   struct buf err;
@@ -217,8 +218,8 @@ static int make_files(const struct init *x) {
   put_config(&text, x);
   int code = check_free(x, buf_slice(&text));
   mode_t mode = x->own_folder ? 0700 : 0755;
-  /* As root the processes have users of their own, which must reach their folders below data_dir.
-   */
+  /* As root the processes have users of their own, which must reach their folders below
+   * data_dir. */
   if (geteuid() == 0) mode = 0755;
   if (code == CLI_EXIT_OK && (!make_folder_of(x->config, mode) || !make_folder_of(x->cert, mode) ||
                               !make_folders(x->data, geteuid() == 0 ? 0755 : 0700) ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid plan`: what would be done with a message to an address. The store answers whom it leads
- * to, the sender where it would go; --probe asks the servers. One table, which is printed for
+/* `qasid plan`: previews the handling of a message to an address. The store says whom it leads to,
+ * the sender where it would be sent; --probe asks the servers. One table, which is printed for
  * people or as JSON. */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "src/cli/client/probe.h"
 #include "src/cli/base/terminal.h"
 
-enum { PLAN_SENDER_ASKED_MAX = 20 /* recipients elsewhere whose servers are looked at */ };
+enum { PLAN_SENDER_ASKED_MAX = 20 /* remote recipients whose servers are looked up */ };
 
 struct plan_print {
   struct cli *c;
@@ -94,7 +94,7 @@ static bool plan_probe_one(struct plan_print *p, const struct table *t, const st
   return probe_run(p->c, &x);
 }
 
-/* The first one that replies to RCPT is the last one. */
+/* Stops after the first server that replies to RCPT. */
 static void plan_probe(struct plan_print *p, const struct table *t, struct slice path) {
   char from[600];
   bool lmtp = false, replied = false;
@@ -110,7 +110,7 @@ static void plan_probe(struct plan_print *p, const struct table *t, struct slice
 
 /* --- a recipient elsewhere --- */
 
-/* Its domain, the reverse-path, and whose routes the message may take. */
+/* The recipient's domain, the reverse-path, and the account and domain that select routes. */
 struct plan_asked {
   struct slice destination, path, account, sender;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Commands that are the store's own: their words go to it as they are. */
+/* Commands implemented by the store: their words are passed on unchanged. */
 #include <stdio.h>
 
 #include "src/cli/admin/commands.h"

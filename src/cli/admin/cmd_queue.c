@@ -13,8 +13,8 @@ static void show(struct cli *c, const char *name, const struct table *t, bool fi
   if (c->json || t->row_count) table_print(t, c->json);
 }
 
-/* Where its recipients are, and which servers were asked for them: what the running sender
- * remembers of their TLS. Without a sender there is nothing to be remembered. */
+/* Puts each recipient's destination, and the servers tried, so that the running sender can report
+ * what it remembers about their TLS. Without a sender there is nothing to report. */
 static void put_word(struct buf *words, struct slice word) {
   for (struct slice rest = buf_slice(words), one; ipc_list_next(&rest, &one);)
     if (slice_eq(one, word)) return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid restore`: a data folder out of a backup. Everything is unpacked and synced beside its
- * place first, then moved there at once, so that a half restored folder is never taken for a whole
+/* `qasid restore`: makes a data folder from a backup. Everything is unpacked and synced beside its
+ * final place first, then renamed, so that a partly restored folder is never taken for a complete
  * one. */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ struct restore {
   int from, to; /* the archive, the new folder */
   const char *user;
   char folder[1200];
-  bool roles[ROLE_COUNT]; /* those that were in it */
+  bool roles[ROLE_COUNT]; /* roles found in it */
   uint64_t files;
 };
 
@@ -45,8 +45,8 @@ static bool read_all(int fd, void *to, size_t n) {
 
 /* --- the owners of the files --- */
 
-/* As the parent chooses it when it is root (src/parent/setup.c): <user>-<process>, else <user>,
- * else a number of its own. */
+/* The same choice as the parent's when it is root (src/parent/setup.c): <user>-<process>, else
+ * <user>, else a number of its own. */
 static bool owner_of(const struct restore *r, enum role kind, uid_t *ret_uid, gid_t *ret_gid) {
   enum { IDENTITY_BASE = 64240 };
   char name[80];
@@ -59,7 +59,7 @@ static bool owner_of(const struct restore *r, enum role kind, uid_t *ret_uid, gi
   return true;
 }
 
-/* The process whose folder the path is in; ROLE_COUNT: none. */
+/* The role whose folder contains the path; ROLE_COUNT: none. */
 static enum role role_of(const char *path) {
   struct slice rest = slice_str(path), first = slice_split(&rest, '/');
   if (slice_eq(first, slice_str(role_name(ROLE_STORE)))) return ROLE_STORE;
@@ -83,7 +83,7 @@ static bool make_folder(struct restore *r, const char *path, enum role kind) {
   return ok;
 }
 
-/* Every folder above the file, from the outermost on. */
+/* Creates every folder above the file, from the outermost on. */
 static bool make_folders(struct restore *r, const char *path, enum role kind) {
   char part[TAR_PATH_MAX + 1];
   for (size_t i = 1; path[i]; i++) {
@@ -148,7 +148,7 @@ static int unpack(struct restore *r) {
 
 /* --- into its place --- */
 
-/* True when there is nothing in the way: no folder, or an empty one. */
+/* True if the place is free: no folder, or an empty one. */
 static bool is_free(const char *path) {
   DIR *d = opendir(path);
   if (!d) return errno == ENOENT;

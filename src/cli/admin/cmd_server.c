@@ -28,8 +28,8 @@ int cmd_parent(struct cli *c) {
   return code;
 }
 
-/* The server is asked even if the file has a mistake: it reports which, and reopens its log all the
- * same, for whoever moved that (logrotate). If it reports nothing about this file, the mistakes are
+/* The server is asked even if the file has a mistake: it reports that, and reopens its log all the
+ * same, in case it was moved (logrotate). If it reports nothing about this file, the mistakes are
  * printed here. */
 int cmd_reload(struct cli *c) {
   struct buf mistakes;

@@ -19,11 +19,11 @@
 #include "src/cli/admin/certificates.h"
 
 enum {
-  /* free space, as a multiple of store_free_space: deleted mail is given up at twice it */
+  /* free space, as a multiple of store_free_space: below twice that, deleted mail is purged */
   DISK_WARN = 3,
-  QUEUE_LATE_S = 3600, /* mail that is due and has not been tried for so long */
+  QUEUE_LATE_S = 3600, /* mail that is due and has not been tried for this long */
   QUOTA_FULL = 100,    /* percent */
-  CHECK_S = 30,        /* for --check to be done; Nagios itself gives up after 60 */
+  CHECK_S = 30,        /* time limit of --check; Nagios itself gives up after 60 */
 };
 
 enum { COUNTING = 6, STORE_AT = 3, SENDER_AT = 5 };
@@ -63,7 +63,7 @@ static void put_certificate(struct table *to, struct slice file, struct slice ho
   buf_free(&names), buf_free(&list);
 }
 
-/* The parent hands out PEM; what a person wants to know of it is read here. */
+/* The parent sends PEM; the facts are extracted here. */
 static int ask_certificates(struct cli *c, struct table *to) {
   static const char *const columns[] = { "certificate", "expires", "days", "for-hostname",
                                          "names" };
@@ -87,14 +87,14 @@ static int ask_store(struct cli *c, const char *what, struct table *t) {
   int code;
   struct slice words[] = { SLICE("status"), slice_str(what) };
   struct cli_link *l = link_open_running(c, ROLE_STORE, 0, &code);
-  /* it is being started again: its process says so */
+  /* it is being restarted: its process says so */
   if (!l) return code == CLI_EXIT_NOT_FOUND ? CLI_EXIT_OK : code;
   code = link_ask(l, words, 2) ? ask_answer(l, t, NULL) : CLI_EXIT_UNAVAILABLE;
   link_free(&l);
   return code;
 }
 
-/* The drop folder, where this user may list it. */
+/* The drop folder, if this user may list it. */
 static void count_drops(struct cli *c, struct table *to) {
   static const char *const columns[] = { "waiting", "set-aside" };
   const struct conf *conf = cli_conf(c);
@@ -134,7 +134,7 @@ static uint64_t number_in(const struct table *t, const struct table_row *r, cons
   return n;
 }
 
-/* A counter of the store; false: it is not there. */
+/* A counter of the store; false: it is missing. */
 static bool store_counter(const struct status *s, const char *what, uint64_t *ret) {
   const struct table *t = &s->counters[STORE_AT];
   for (const struct table_row *r = t->first; r; r = r->next)
@@ -176,8 +176,8 @@ static const char *const level_words[] = { "OK", "WARNING", "CRITICAL" };
 
 struct verdict {
   enum level level;
-  struct buf why;   /* what is not well, separated by ", " */
-  struct buf facts; /* in short how it is */
+  struct buf why;   /* the problems, separated by ", " */
+  struct buf facts; /* the state in short */
   struct buf data;  /* performance data */
   struct json_value *findings;
 };
@@ -243,7 +243,7 @@ static void judge_certificates(struct verdict *v, const struct status *s) {
 static void judge_disk(struct verdict *v, const struct status *s) {
   uint64_t space, least = 0, full = 0;
   if (!store_counter(s, "disk-free", &space))
-    return; /* store is away, or its disk does not report its free space */
+    return; /* store is down, or its disk does not report its free space */
   store_counter(s, "disk-needed", &least);
   store_counter(s, "disk-full", &full);
   if (full)
@@ -324,7 +324,7 @@ static bool is_ignored(const struct cli *c, const char *name) {
   return false;
 }
 
-/* The first value of --ignore that names nothing, or NULL. */
+/* The first value of --ignore that matches nothing, or NULL. */
 static const char *wrong_ignore(const struct cli *c) {
   const char *value;
   for (size_t at = 0; (value = cli_given_next(c, "ignore", &at));) {
@@ -373,7 +373,7 @@ static int check(struct cli *c, const struct status *s, int code) {
   return (int)v.level;
 }
 
-/* A process that hangs must not make the plugin hang. Nothing but write() may be called here. */
+/* A process that hangs must not make the plugin hang. Only write() may be called here. */
 static void on_alarm(int number) {
   static const char text[] = "QASID CRITICAL - the server did not answer in time\n";
   ssize_t n = write(STDOUT_FILENO, text, sizeof text - 1);

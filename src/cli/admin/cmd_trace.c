@@ -103,8 +103,8 @@ static int read_link(struct cli *c, struct cli_link *l) {
   return CLI_EXIT_OK;
 }
 
-/* An address as the front-ends write it, or a session's name as the log has it: three numbers in
- * hexadecimal. */
+/* An address in the front-ends' form, or a session's name as in the log: three hexadecimal
+ * numbers. */
 static bool take_filter(const char *typed, char to[static 64]) {
   struct slice rest = slice_str(typed), part;
   uint8_t address[16];
@@ -123,7 +123,7 @@ static bool take_filter(const char *typed, char to[static 64]) {
   return parts == 3;
 }
 
-/* Until then; 0: for ever. */
+/* Until that time; 0: for ever. */
 static int watch(struct cli *c, struct watched *w, uint64_t end_ms) {
   struct pollfd fds[TRACE_LINKS_MAX];
   for (size_t i = 0; i < w->count; i++)
@@ -153,7 +153,7 @@ int cmd_trace(struct cli *c) {
                     "%s is neither an IP address nor the name of a session, such as 6b0b5c8f-8-2 "
                     "(qasid ps shows them)",
                     c->args[0]);
-  signal(SIGINT, SIG_DFL); /* it is the only end, also where a shell's "&" made us ignore it */
+  signal(SIGINT, SIG_DFL); /* the only way to end it, even if the shell's "&" made us ignore it */
   int code = watch_kind(c, ROLE_SMTPD, &w);
   if (code == CLI_EXIT_OK) code = watch_kind(c, ROLE_POP3D, &w);
   if (code == CLI_EXIT_OK) code = watch(c, &w, seconds ? sys_mono_ms() + seconds * 1000 : 0);

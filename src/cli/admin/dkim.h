@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: ISC */
-/* The keys that mail is signed with, for commands that make a domain or look at one. */
+/* DKIM keys, for commands that create or examine a domain. */
 #ifndef QASID_CLI_DKIM_H
 #define QASID_CLI_DKIM_H
 
 #include "mail/dkim.h"
 #include "src/cli/link/ask.h"
 
-/* A first pair for a domain, or its next; rows as `dkim list` has them are then in `t` (initialized
- * here). The exit code; what failed was said. */
+/* Makes a first pair for a domain, or its next; `t` (initialized here) receives rows as in `dkim
+ * list`. The exit code; failures were printed. */
 int dkim_make(struct cli *c, const char *domain, struct table *t);
-/* The keys of a domain, which may have none, or (NULL) of all. The same. */
+/* The keys of a domain, which may have none, or (NULL) of all. Likewise. */
 int dkim_rows(struct cli *c, const char *domain, struct table *t);
-/* A line of a zone file for each row in that state (NULL: in any), with `indent` in front. */
+/* A line of a zone file for each row in that state (NULL: in any), indented by `indent`. */
 void dkim_print_records(const struct table *t, const char *state, const char *indent);
-/* A TXT record that was found has the key of one that is wanted (the tag p=). */
+/* True if a TXT record that was found has the same key as the wanted one (the tag p=). */
 bool dkim_same_key(struct slice found, struct slice wanted);
-/* The pair of a domain that is deleted goes. What failed was said. */
+/* Removes the keys of a deleted domain. Failures were printed. */
 int dkim_forget(struct cli *c, const char *domain);
 
 #endif

@@ -17,7 +17,7 @@ struct spf {
   void *arg;
   const struct dns_address *address;
   unsigned lookups;
-  struct dns_answer *answer; /* the last; taken apart before the next */
+  struct dns_answer *answer; /* the latest; consumed before the next look-up */
 };
 
 enum match { MATCH_NO, MATCH_YES, MATCH_UNSURE, MATCH_LATER };

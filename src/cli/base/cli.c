@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What every command uses: the given options, the configuration, the way to fail. */
+/* Used by every command: the given options, the configuration, failing. */
 #include "src/cli/base/cli.h"
 
 #include <stdarg.h>

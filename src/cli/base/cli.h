@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* What a command is, what it is handed, and how it fails. The table of all commands and the parser
- * are above (src/cli/command_line.h).
+/* What a command is, its inputs, and how it fails. The table of all commands and the parser are in
+ * a higher layer (src/cli/command_line.h).
  *
- * A command that administers asks the process that owns the thing, over the server's control socket
- * (src/cli/link/link.h). When no server runs, one without listeners is started for the length of
+ * An administrative command asks the process that owns the data, over the server's control socket
+ * (src/cli/link/link.h). If no server runs, one without listeners is started for the duration of
  * the command. */
 #ifndef QASID_CLI_BASE_CLI_H
 #define QASID_CLI_BASE_CLI_H
@@ -15,17 +15,17 @@
 enum cli_exit {
   CLI_EXIT_OK = 0,
   CLI_EXIT_USAGE = 64,       /* the command line is wrong */
-  CLI_EXIT_DATA = 65,        /* what was read is damaged or no mail */
+  CLI_EXIT_DATA = 65,        /* the input is damaged or not mail */
   CLI_EXIT_NO_INPUT = 66,    /* a file that cannot be read */
   CLI_EXIT_NOT_FOUND = 67,   /* no such account, domain, alias, session */
   CLI_EXIT_UNAVAILABLE = 69, /* no server answers */
-  CLI_EXIT_SOFTWARE = 70,    /* a mistake of ours */
+  CLI_EXIT_SOFTWARE = 70,    /* a bug of ours */
   CLI_EXIT_SYSTEM = 71,      /* no memory, no process */
-  CLI_EXIT_EXISTS = 73,      /* it is there already */
+  CLI_EXIT_EXISTS = 73,      /* it exists already */
   CLI_EXIT_IO = 74,          /* reading or writing failed */
   CLI_EXIT_TEMPORARY = 75,   /* try later */
   CLI_EXIT_PROTOCOL = 76,    /* the other side broke the protocol */
-  CLI_EXIT_REFUSED = 77,     /* permission, a wrong password, a certificate that does not hold */
+  CLI_EXIT_REFUSED = 77,     /* permission, a wrong password, a certificate that is not valid */
   CLI_EXIT_CONFIG = 78,      /* the configuration is wrong */
 };
 
@@ -33,7 +33,7 @@ struct cli;
 
 struct cmd_option {
   const char *name; /* without the two hyphens */
-  /* what stands behind it, in help; NULL: nothing does; "[=…]": --name=value or nothing */
+  /* the text after it, in help; NULL: it has no value; "[=…]": --name=value or nothing */
   const char *value;
   const char *text;
   bool often; /* it may be given more than once: cli_given_next() */
@@ -42,13 +42,13 @@ struct cmd_option {
 struct cmd {
   const char *words;   /* "account add" */
   const char *args;    /* "ADDRESS [FILE …]", for help */
-  uint8_t least, most; /* how many of them */
+  uint8_t least, most; /* the number of arguments */
   int (*run)(struct cli *c);
   const struct cmd_option *options; /* ends with a row without a name; NULL: none */
   const char *brief;                /* one line */
-  /* what else is to be said; sentences, paragraphs by an empty line */
+  /* further explanation; sentences, paragraphs separated by an empty line */
   const char *text;
-  bool no_json; /* it prints nothing that --json could change */
+  bool no_json; /* its output has no JSON form */
 };
 
 enum { CLI_WORDS_MAX = 256, CLI_GIVEN_MAX = 64 };
@@ -57,7 +57,7 @@ struct cli_given {
   const char *name, *value;
 };
 
-/* A command line taken apart, and what the command opened meanwhile. */
+/* A parsed command line, and the resources that the command opened. */
 struct cli {
   const struct cmd *command;
   bool help, json;
@@ -68,7 +68,7 @@ struct cli {
   struct cli_given given[CLI_GIVEN_MAX];
   size_t given_count;
   struct conf *conf;     /* read when first needed, freed by cli_close() */
-  struct server *server; /* the one that was started for this command (src/cli/link/link.h) */
+  struct server *server; /* the server started for this command (src/cli/link/link.h) */
   char config_role[1100];
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Comma-separated values, row by row (csv.h). Fields point into the text, unquoted ones into an
- * arena of CSV_MEMORY_MAX. Invariant: after a malformed row reading goes on with the next line, so
- * that one mistake does not hide the others. */
+ * arena of CSV_MEMORY_MAX. Invariant: after a malformed row reading continues with the next line,
+ * so that one mistake does not hide the others. */
 #include "src/cli/base/csv.h"
 
 enum { CSV_MEMORY_MAX = 128 * 1024 * 1024 };
@@ -26,7 +26,7 @@ static bool ends_field(const struct csv *c, size_t at) {
          (x == '\r' && (slice_at(c->rest, at + 1) == '\n' || slice_at(c->rest, at + 1) < 0));
 }
 
-/* Behind the opening quote. NULL: *ret is the field, c->rest begins behind the closing one. */
+/* After the opening quote. NULL: *ret is the field, c->rest begins after the closing one. */
 static const char *quoted(struct csv *c, struct slice *ret) {
   size_t n = 0, at = 0;
   uint8_t *to = arena_alloc(&c->mem, c->rest.n ? c->rest.n : 1);
@@ -59,7 +59,7 @@ static const char *field(struct csv *c, struct slice *ret) {
   return NULL;
 }
 
-/* The line end behind the last field, or (after a mistake) all up to it. */
+/* Skips the line end after the last field, or (after a mistake) everything up to it. */
 static void skip_line(struct csv *c) {
   ptrdiff_t end = slice_find(c->rest, '\n');
   c->rest = end < 0 ? SLICE_NONE : slice_from(c->rest, (size_t)end + 1);

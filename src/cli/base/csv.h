@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Comma-separated values (RFC 4180) with a header, as spreadsheets write them: a BOM, CR LF or LF,
- * fields in quotes with line ends in them; where the header has no comma, ";" or TAB separates. */
+ * quoted fields that may contain line ends; if the header has no comma, ";" or TAB separates. */
 #ifndef QASID_CLI_CSV_H
 #define QASID_CLI_CSV_H
 
@@ -11,7 +11,7 @@ enum { CSV_FIELDS_MAX = 32 };
 struct csv {
   struct slice rest;
   uint8_t separator;
-  unsigned line; /* of the row that was read last, from 1 */
+  unsigned line; /* of the last row read, from 1 */
   unsigned next_line;
   struct arena mem; /* fields that were unquoted */
 };
@@ -19,8 +19,8 @@ struct csv {
 /* `text` is borrowed. */
 void csv_open(struct csv *c, struct slice text);
 void csv_close(struct csv *c);
-/* 1: a row; empty lines are none. 0: the end. -1: it is malformed, *ret_why says how; the next call
- * goes on behind it. */
+/* 1: a row; empty lines are skipped. 0: the end. -1: it is malformed, *ret_why says how; the next
+ * call continues after it. */
 int csv_next(struct csv *c, struct slice fields[static CSV_FIELDS_MAX], size_t *ret_count,
              const char **ret_why);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* DNS for the command line: asked by itself, not through the resolver of a server. */
+/* DNS for the command line: queried directly, not through a server's resolver. */
 #include "src/cli/base/dns.h"
 
 #include <unistd.h>

@@ -45,13 +45,13 @@ bool drops_count(const struct conf *conf, struct drops *ret) {
 
 /* --- leaving a message --- */
 
-/* The folder cannot be opened for reading by those who may write into it, so its new name becomes
- * durable with the whole file system. */
+/* Users who may write into the folder cannot open it for reading, so its new name is made durable
+ * by syncing the file system. */
 static bool write_file(int folder, const char *unfinished, const char *name, struct slice head,
                        struct slice message) {
   int fd = openat(folder, unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0) return false;
-  bool good = fchmod(fd, 0644) == 0 && /* whatever the umask is: pickup is another user */
+  bool good = fchmod(fd, 0644) == 0 && /* regardless of the umask: pickup is another user */
               fd_write_all(fd, head) && fd_write_all(fd, message) && fsync(fd) == 0 &&
               renameat(folder, unfinished, folder, name) == 0 && syncfs(fd) == 0;
   int why = errno;
@@ -69,7 +69,7 @@ static int leave_file(const char *data_dir, struct slice head, struct slice mess
   sys_random(id, sizeof id);
   hex_text(name, slice_of(id, sizeof id));
   snprintf(path, sizeof path, "%s/" DROP_FOLDER, data_dir);
-  signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error of write(2) */
+  signal(SIGXFSZ, SIG_IGN); /* reaching a file size limit is an error of write(2) */
   int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   bool good = folder >= 0 && write_file(folder, unfinished, name, head, message);
   int why = errno;
@@ -94,7 +94,7 @@ static void put_to(const struct smtp_letter_rcpt *r, struct buf *out) {
   buf_put_u8(out, '\n');
 }
 
-/* What pickup would refuse is refused now. */
+/* Refuses now what pickup would refuse. */
 static const char *put_head(const struct smtp_letter *l, struct slice domain, uint64_t size,
                             struct buf *head) {
   struct buf from, to;

@@ -13,7 +13,7 @@ struct drops {
 
 /* Counts the messages there. False: there is no such folder, or this user may not list it. */
 bool drops_count(const struct conf *conf, struct drops *ret);
-/* Leaves a message there. `domain`: of addresses without one, so that a letter that cannot be read
+/* Leaves a message there. `domain`: for addresses without one; a letter that could not be read
  * again is refused here. It is durable when this returns CLI_EXIT_OK; otherwise the reason is
  * printed, and nothing of it remains. */
 int drops_leave(const char *data_dir, const struct smtp_letter *l, struct slice domain,

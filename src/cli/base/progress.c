@@ -31,7 +31,7 @@ void progress_start(struct progress *p, bool quiet, uint64_t all_messages, uint6
   p->last_ms = p->started_ms;
 }
 
-/* The announced number may be smaller than the real one. */
+/* The announced number may be too small. */
 static double share(const struct progress *p) {
   bool by_octets = p->all_octets > 0;
   double all = by_octets ? (double)p->all_octets : (double)p->all_messages,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* How far it is: one line that is written over on a terminal, a line now and then elsewhere, on
- * standard error. */
+/* Progress output on standard error: one line that is redrawn on a terminal, a line now and then
+ * elsewhere. */
 #ifndef QASID_CLI_PROGRESS_H
 #define QASID_CLI_PROGRESS_H
 
@@ -11,7 +11,7 @@ struct progress {
   bool quiet, terminal, drawn;
   uint64_t started_ms, last_ms;
   uint64_t messages, octets;         /* so far */
-  uint64_t all_messages, all_octets; /* to come in all, as announced; 0: not known */
+  uint64_t all_messages, all_octets; /* the announced total; 0: unknown */
 };
 
 void progress_start(struct progress *p, bool quiet, uint64_t all_messages, uint64_t all_octets);

@@ -21,7 +21,8 @@ static int ask_twice(const char *prompt, bool again, struct buf *ret) {
 }
 
 int secret_get(const struct cli *c, const char *prompt, bool again, struct buf *ret) {
-  uint8_t *room = buf_reserve(ret, ret->max); /* at once, so that growing leaves no copy behind */
+  uint8_t *room = buf_reserve(ret, ret->max); /* full size at once, so that growing leaves no copy
+                                               * behind */
   int code = CLI_EXIT_OK;
   if (!room) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
   if (!cli_given(c, "password-stdin"))

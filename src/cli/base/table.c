@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* An answer as a table: cells copied into one arena, printed aligned for a person or as JSON
+/* An answer as a table: cells copied into one arena, printed aligned for people or as JSON
  * (table.h). Invariants: at most TABLE_COLUMNS_MAX columns and TABLE_MEMORY_MAX octets; every row
  * has as many cells as there are columns; no control character reaches the terminal. */
 #include "src/cli/base/table.h"
@@ -51,7 +51,7 @@ bool table_add(struct table *t, struct slice list) {
   return true;
 }
 
-/* The place of a column, or -1. */
+/* The index of a column, or -1. */
 static int table_column(const struct table *t, const char *name) {
   for (size_t i = 0; i < t->column_count; i++)
     if (slice_eq(t->columns[i], slice_str(name))) return (int)i;
@@ -63,7 +63,7 @@ struct slice table_cell(const struct table *t, const struct table_row *row, cons
   return at < 0 ? SLICE_NONE : row->cells[at];
 }
 
-/* Whether a column holds numbers is a fact of the column, not of the row. */
+/* Whether a column holds numbers depends on the column, not on the row. */
 static bool is_numeric(struct slice column) {
   static const char *const names[] = {
     "pid",      "uid",     "size",       "octets",    "messages", "quota",      "made",
@@ -99,7 +99,7 @@ static bool put_limit(struct buf *to, struct slice kind, uint64_t n) {
   return true;
 }
 
-/* "deleted" is a count where nothing else of the row is a time. */
+/* "deleted" is a count unless the row has another time. */
 static bool is_time(const struct table *t, struct slice column) {
   return slice_eq(column, SLICE("date")) || slice_eq(column, SLICE("since")) ||
          slice_eq(column, SLICE("expires")) || slice_eq(column, SLICE("next")) ||
@@ -107,7 +107,7 @@ static bool is_time(const struct table *t, struct slice column) {
          (slice_eq(column, SLICE("deleted")) && table_column(t, "date") >= 0);
 }
 
-/* Seconds since 1970 in UTC, as everywhere else. False: it is no such number. */
+/* Seconds since 1970 in UTC, as everywhere else. False: not such a number. */
 static bool put_time(struct buf *to, struct slice cell) {
   uint64_t seconds;
   char date[32];
@@ -118,8 +118,8 @@ static bool put_time(struct buf *to, struct slice cell) {
   return ok;
 }
 
-/* A cell as a person reads it: seconds since 1970 as a date, in UTC; limits and waits as they are
- * typed. */
+/* A cell for people: seconds since 1970 as a date, in UTC; limits and intervals in the notation of
+ * the options. */
 static struct slice shown(struct buf *room, const struct table *t, const struct table_row *row,
                           size_t at) {
   struct slice column = t->columns[at], cell = row->cells[at];
@@ -174,7 +174,7 @@ static void print_text(const struct table *t) {
   buf_free(&room);
 }
 
-/* JSON has only UTF-8 (RFC 8259 §8.1): what is not becomes \xNN inside the string. */
+/* JSON has only UTF-8 (RFC 8259 §8.1): other octets become \xNN inside the string. */
 static void json_cell(struct json_value *object, const struct table *t, struct slice column,
                       struct slice cell) {
   struct buf date;

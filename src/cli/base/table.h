@@ -22,18 +22,18 @@ struct table {
 
 void table_init(struct table *t);
 void table_free(struct table *t);
-/* `list` is an ipc list of names, of values: copied. The first columns stay; a row with fewer
- * values is filled with empty ones. False without memory. */
+/* `list` is an ipc list of names, of values: copied. The first call's columns are kept; a row with
+ * fewer values is filled with empty ones. False without memory. */
 bool table_columns(struct table *t, struct slice list);
 bool table_add(struct table *t, struct slice list);
-/* A cell of the row; empty when there is no such column. */
+/* A cell of the row; empty if there is no such column. */
 struct slice table_cell(const struct table *t, const struct table_row *row, const char *column);
 /* On standard output: columns in capitals above, numbers to the right; or an array of objects, in
  * which counts, sizes and dates are numbers. */
 void table_print(const struct table *t, bool json);
-/* That array, for a place in a larger one; free with json_done() or by its document. */
+/* That array, to be embedded in a larger document; free with json_done() or by its document. */
 struct json_value *table_json(const struct table *t);
-/* Each row as a JSON object on a line of its own, for what comes bit by bit. */
+/* Each row as a JSON object on a line of its own, for continuous output. */
 void table_print_lines(const struct table *t);
 
 #endif

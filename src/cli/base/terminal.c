@@ -45,7 +45,7 @@ void out_put(const struct buf *b) {
   if (buf_len(b)) fwrite(buf_slice(b).p, 1, buf_len(b), stdout);
 }
 
-/* Octet by octet, so that nothing behind the line is consumed. */
+/* Octet by octet, so that nothing after the line is consumed. */
 bool read_secret_line(int fd, struct buf *ret) {
   for (;;) {
     char c;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Takes apart "pop3s://user@host:port" (url.h). Pure. Invariants: no part has a control character
- * or exceeds its room; a password in a URL is refused, since the process list would show it. */
+/* Parses "pop3s://user@host:port" (url.h). Pure. Invariants: no part has a control character or
+ * exceeds its room; a password in a URL is refused, since the process list would show it. */
 #include "src/cli/base/url.h"
 
 #include <arpa/inet.h>
@@ -63,7 +63,7 @@ static bool take_user(struct slice *s, struct url *ret, struct buf *err) {
                           "hexadecimal digits");
 }
 
-/* host, host:port, [v6], [v6]:port; a "/" at the end is let pass. */
+/* host, host:port, [v6], [v6]:port; a trailing "/" is ignored. */
 static bool take_host(struct slice s, struct url *ret) {
   uint64_t port = ret->port;
   if (s.n && s.p[s.n - 1] == '/') s.n--;

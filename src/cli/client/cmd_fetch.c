@@ -70,7 +70,7 @@ static enum pop3_sink_verdict look_begin(void *arg, struct pop3_item *m) {
   return POP3_SINK_ON;
 }
 
-/* Nothing out of a mail moves a cursor. */
+/* Control characters are escaped. */
 static enum pop3_sink_verdict look_piece(void *arg, struct pop3_item *m, struct slice octets) {
   struct buf safe;
   buf_init(&safe, 8 * POP3_CLIENT_IN);
@@ -101,7 +101,7 @@ static int run(struct fetch *f, struct slice password, const struct pop3_sink *s
   f->pop = pop3_client_new(&start);
   if (!f->pop) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
   pop3_shell_run(&f->net, f->pop, fetch_settle, f);
-  if (f->dest) fetch_settle(f); /* what came before the connection went */
+  if (f->dest) fetch_settle(f); /* settles what came before the connection was lost */
   progress_clear(&f->progress);
   int code = pop3_shell_report(&f->net, f->pop);
   return f->code != CLI_EXIT_OK ? f->code : code;
@@ -138,7 +138,7 @@ static int find_place(struct fetch *f, struct fetch_place *p) {
   return code;
 }
 
-/* Of the hosts that DNS names the first that answers. */
+/* Tries the hosts from DNS until one answers. */
 static int go_there(struct fetch *f, struct fetch_place *p) {
   int code = CLI_EXIT_UNAVAILABLE;
   if (!p->found.answer.host_count) return net_open(&f->net, f->c, &p->url, "pop3");
@@ -192,7 +192,8 @@ static int print_sum(struct fetch *f, int code) {
   return code;
 }
 
-/* A server that had TLS and has it no longer is another one, or an attacker is in between. */
+/* A server that had TLS before and no longer offers it is another one, or an attacker is in
+ * between. */
 static int look_for_tls(struct fetch *f) {
   if (!f->memory || !f->net.plain || f->net.tls || !memory_had_tls(f->memory)) return CLI_EXIT_OK;
   if (cli_given(f->c, "tls-is-gone")) return CLI_EXIT_OK;
@@ -202,7 +203,7 @@ static int look_for_tls(struct fetch *f) {
       f->net.url.host);
 }
 
-/* As many sessions as there are messages that end one, and one more. */
+/* One session more than there are messages that end one. */
 static int run_all(struct fetch *f, struct slice password) {
   struct pop3_sink sink = fetch_sink(f);
   int code = look_for_tls(f);
@@ -260,7 +261,7 @@ static int take_options(struct fetch *f) {
   return CLI_EXIT_OK;
 }
 
-/* Version 1 did not know ports apart: what it knew is taken to be of the usual one. */
+/* Version 1 did not distinguish ports: its entries are taken to be for the usual one. */
 static void put_old_name(const struct fetch *f, const char *place, struct buf *out) {
   if (f->net.url.port != (f->net.url.tls ? 995 : 110)) return;
   buf_printf(out, "%s@%s to ", f->user, f->net.url.host);
@@ -272,7 +273,7 @@ static void take_old_file(struct slice was, const char *path) {
   if (was.n && access(path, F_OK) != 0 && fetch_state_path(was, old, sizeof old)) rename(old, path);
 }
 
-/* What the memory is of: a user who fetches the same mail to another place starts anew. */
+/* The memory's key: a user who fetches the same mail to another place starts anew. */
 static int open_memory(struct fetch *f, const char *place) {
   const char *given = cli_given(f->c, "state");
   char path[4096], here[4096] = "";

@@ -22,9 +22,9 @@
 struct send_run {
   struct smtp_shell smtp;
   struct buf message; /* in wire form */
-  uint64_t crs;       /* lone ones in what was read */
-  struct buf named;   /* recipients out of its header, a line each */
-  struct buf from;    /* the first address of From:, when nothing else says who sends */
+  uint64_t crs;       /* bare CRs in the input */
+  struct buf named;   /* recipients from its header, one per line */
+  struct buf from;    /* the first address of From:, if no other sender is given */
 };
 
 /* --- the message --- */
@@ -49,7 +49,7 @@ static int read_all(const char *path, struct buf *to) {
 /* A header value must not end its line. */
 static bool is_one_line(const char *text) { return !text[strcspn(text, "\r\n")]; }
 
-/* The header of a message that --subject asks for (RFC 5322 §3.6). */
+/* The header of a message written by --subject (RFC 5322 §3.6). */
 static void put_header(const struct cli *c, struct buf *out, const char *from,
                        const char *subject) {
   uint8_t id[16];
@@ -74,7 +74,7 @@ static void keep_first(void *arg, const struct address *a) {
   if (!buf_len(first)) address_put(first, a);
 }
 
-/* --headers: who is named, and the message as they are to see it. */
+/* --headers: collects the recipients, and prepares the message as they are to see it. */
 static int take_header(struct send_run *s) {
   struct buf wrong, shown;
   struct header_field f;
@@ -128,7 +128,7 @@ static size_t count_recipients(const struct cli *c, const struct send_run *s) {
   return n;
 }
 
-/* Those that --to names, and those of the header. */
+/* The recipients of --to, and those of the header. */
 static struct smtp_letter_rcpt *make_recipients(const struct cli *c, struct send_run *s,
                                                 size_t count) {
   struct smtp_letter_rcpt *r = calloc(count, sizeof *r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Chooses the destination of fetched mail by the form of its name (dest.h), and keeps the first
- * error of one. The destinations are in dest_account.c, dest_smtp.c and dest_mailbox.c. */
+/* Chooses the destination of fetched mail by the form of its name (dest.h), and keeps its first
+ * error. The destinations are in dest_account.c, dest_smtp.c and dest_mailbox.c. */
 #include "src/cli/client/dest.h"
 
 #include <stdarg.h>

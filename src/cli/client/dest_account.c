@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* An account of ours: the store is given each message as it came, its trace lines untouched, with
- * the message's id as its UIDL. So the store itself knows which messages it has had: a message is
+/* A local account: the store is given each message as it came, its trace lines untouched, with the
+ * message's id as its UIDL. So the store itself knows which messages it has had: a message is
  * delivered once, whatever process is killed, and one that its owner deleted does not come back. */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ struct dest_account {
   struct importer to;
   struct spooled message;
   uint64_t given;      /* messages in all */
-  struct buf outcomes; /* outcomes that came before they were asked for */
+  struct buf outcomes; /* outcomes that came before they were wanted */
 };
 
 static struct dest_account *of(struct dest *d) { return (struct dest_account *)d; }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A Maildir, an mbox or standard output. In a Maildir a message waits in tmp/ until the fetcher has
- * noted it, so it is shown once even when the process is killed; an mbox that a killed process
- * wrote to may have the last messages twice. */
+ * recorded it, so it becomes visible once even if the process is killed; an mbox that a killed
+ * process wrote to may have the last messages twice. */
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -14,7 +14,7 @@ struct dest_mailbox {
   struct dest d;
   struct mailbox_out *out;
   bool maildir;
-  struct buf names; /* of messages that are hidden, a line each */
+  struct buf names; /* file names of hidden messages, one per line */
 };
 
 static struct dest_mailbox *of(struct dest *d) { return (struct dest_mailbox *)d; }
@@ -76,7 +76,7 @@ static void free_all(struct dest *d) {
 
 static const struct dest_ops ops = { begin, put, end, cut, ready, show, finish, free_all };
 
-/* A file that is there, "-" and what ends in .mbox are an mbox; anything else is a Maildir. */
+/* An existing file, "-" and names ending in .mbox are an mbox; anything else is a Maildir. */
 static bool is_maildir(const char *place) {
   struct slice name = slice_str(place);
   struct stat st;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* An SMTP or LMTP server: each message in a transaction of its own, to one recipient, from the
- * sender in its Return-Path:. 250 makes it safe. A process that is killed between the 250 and its
- * note of it sends that one again. */
+ * sender in its Return-Path:. 250 makes it safe. A process that is killed between the 250 and
+ * recording it sends that message again. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,13 +30,15 @@ static bool put(struct dest *d, struct slice piece) {
   return spooled_put(&of(d)->message, piece) || no_room(d);
 }
 
-/* Takes "Return-Path: <a@b>" off the front, where the last server has put it: the next one makes
- * its own (RFC 5321 §4.4). Empty: none. */
+/* Takes "Return-Path: <a@b>" off the front, where the last server put it: the next one makes its
+ * own (RFC 5321 §4.4). Empty: none. */
 static void take_sender(struct slice *message, char *to, size_t room) {
   struct slice rest = *message, line = slice_split(&rest, '\n');
   to[0] = 0;
   if (!slice_case_starts(line, SLICE("Return-Path:"))) return;
-  if (slice_at(rest, 0) == ' ' || slice_at(rest, 0) == '\t') return; /* folded by a stranger */
+  if (slice_at(rest, 0) == ' ' || slice_at(rest, 0) == '\t')
+    return; /* a folded field, not from our
+                                                                      * kind of server */
   *message = rest;
   ptrdiff_t open = slice_find(line, '<'), close = slice_find(line, '>');
   if (open < 0 || close <= open) return;
@@ -63,7 +65,7 @@ static enum dest_end end(struct dest *d, struct slice id, struct buf *mark) {
   if (r.taken) return DEST_TAKEN;
   dest_fail(d, r.whole != CLI_EXIT_OK ? r.whole : r.refused, "%s does not take it",
             t->smtp.net.url.host);
-  /* no server to deliver to */
+  /* there is no server to deliver to */
   bool nobody = r.refused == CLI_EXIT_NOT_FOUND;
   return nobody || smtp_shell_is_over(&t->smtp) ? DEST_BROKEN : DEST_REFUSED;
 }
@@ -114,7 +116,7 @@ struct dest *dest_smtp_open(struct cli *c, const char *text, int *ret_code) {
     cli_fail(CLI_EXIT_SYSTEM, "no memory: %s", strerror(errno));
   } else {
     *ret_code = smtp_shell_open(&t->smtp, c, &url, lmtp);
-    t->smtp.net.strict = false; /* these options speak of the POP3 server */
+    t->smtp.net.strict = false; /* these options refer to the POP3 server */
     t->smtp.net.plain = url_is_loopback(url.host);
     const struct smtp_shell_start how = { .tls_is_gone = cli_given(c, "tls-is-gone") != NULL };
     if (*ret_code == CLI_EXIT_OK) *ret_code = smtp_shell_start(&t->smtp, &how);

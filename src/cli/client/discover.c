@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Finds the POP3 servers of an address's domain by SRV records (discover.h, RFC 6186). Invariant: a
- * host outside of the domain is used only if DNSSEC proves the answer, the command line names the
- * host, or the person at the terminal agrees. */
+ * host outside the domain is used only if DNSSEC proves the answer, the command line names the
+ * host, or the user at the terminal agrees. */
 #include "src/cli/client/discover.h"
 
 #include <stdio.h>
@@ -16,8 +16,7 @@ static bool discover_is_within(struct slice host, struct slice domain) {
   return host.n == domain.n || slice_at(host, host.n - domain.n - 1) == '.';
 }
 
-/* A forged answer would name a host of the attacker's, which has a valid certificate for its
- * name. */
+/* A forged answer would name the attacker's host, which has a valid certificate for its name. */
 static bool may_go_to(struct cli *c, const struct dns_answer *a, const char *host,
                       const char *domain) {
   const char *named = cli_given(c, "server");
@@ -56,7 +55,7 @@ static int sift(struct cli *c, struct dns_answer *a, const char *domain) {
                     : cli_fail(CLI_EXIT_TEMPORARY, "the hosts of %s have no addresses now", domain);
 }
 
-/* True when the search is over: found, or DNS gives no answer. */
+/* True when the search is over: found, or DNS does not answer. */
 static bool look(struct cli *c, const struct dns_settings *settings, const char *service,
                  const char *domain, struct dns_answer *a, int *ret_code) {
   char name[DNS_NAME_MAX + 32];

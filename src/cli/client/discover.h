@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-/* Finds where an address's mail is fetched: RFC 6186, with the checks of its §6 against forged
- * DNS. */
+/* Finds the POP3 servers for an address: RFC 6186, with the checks of its §6 against forged DNS. */
 #ifndef QASID_CLI_DISCOVER_H
 #define QASID_CLI_DISCOVER_H
 
 #include "src/cli/base/dns.h"
 
 struct discovered {
-  bool tls;                 /* _pop3s: from the first octet; else _pop3, and STLS is a must */
+  bool tls;                 /* _pop3s: from the first octet; else _pop3, where STLS is required */
   struct dns_answer answer; /* at least one host, in the order to try them */
 };
 
-/* Asks for _pop3s._tcp of the address's domain, then _pop3._tcp. A host outside of the domain is
- * used when DNSSEC proves the answer, when --server names it, or when the person at the terminal
- * says yes; others are left out. The exit code; the reason was printed if there is no host. */
+/* Looks up _pop3s._tcp of the address's domain, then _pop3._tcp. A host outside the domain is used
+ * if DNSSEC proves the answer, if --server names it, or if the user at the terminal agrees; others
+ * are left out. The exit code; if there is no host the reason was printed. */
 int discover_pop3(struct cli *c, const char *address, struct discovered *ret);
 
 #endif

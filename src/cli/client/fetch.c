@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* Fetches mail (fetch.h): the sink of a POP3 client session between memory and destination.
  *
- *   listed → wished | known → octets → ended → ready → noted → shown → settled (may be deleted)
+ *   listed → wished | known → octets → complete → ready → recorded → visible → settled (may be
+ *   deleted)
  *
  * Invariants: a message may be deleted at the server only after its destination has it durably and,
- * where there is a memory, that was noted; a known message is deleted only if its octets are the
- * noted ones; after the first reason to end, nothing more is begun. */
+ * if there is a memory, that was recorded; a known message is deleted only if its octets are the
+ * recorded ones; after the first reason to end, nothing more is begun. */
 #include "src/cli/client/fetch.h"
 
 #include "src/cli/client/had_tls.h"
@@ -33,7 +34,8 @@ static enum pop3_sink_verdict dest_over(struct fetch *f) {
 
 /* --- what to fetch --- */
 
-/* In the memory. What is to go is fetched once more: only its octets prove what it is. */
+/* In the memory. A message to be deleted is fetched once more: only its octets prove which one it
+ * is. */
 static uint8_t wish_known(struct fetch *f, int64_t since) {
   bool old = f->delete_after == 0 || (f->delete_after > 0 && f->now - since >= f->delete_after);
   f->known += f->lists == 1;
@@ -121,8 +123,9 @@ static enum pop3_sink_verdict piece(void *arg, struct pop3_item *m, struct slice
   return f->dest->ops->put(f->dest, octets) ? POP3_SINK_ON : dest_over(f);
 }
 
-/* It is at its destination from an earlier run, or is a copy of one that is: these very octets
- * under this UIDL. What is listed with another size now, or once more, is noted again. */
+/* True if it is at its destination from an earlier run, or is a copy of one that is: these very
+ * octets under this UIDL. If its listed size changed, or there is one more copy, it is recorded
+ * again. */
 static bool is_here(struct fetch *f, struct pop3_item *m, const uint8_t *digest) {
   const struct fetched_message *before = fetched_find(&f->here, m);
   if (before && memcmp(before->octets, digest, DIGEST_SHA256_SIZE) == 0) {
@@ -130,7 +133,7 @@ static bool is_here(struct fetch *f, struct pop3_item *m, const uint8_t *digest)
     return true;
   }
   if (!f->memory || !m->uidl.n || f->all) return false;
-  if (m->twin) fetch_settle(f); /* a copy may stand in the batch */
+  if (m->twin) fetch_settle(f); /* a copy may be in the batch */
   size_t number = memory_same(f->memory, m->uidl, digest, m->twin);
   if (!number) return false;
   m->own = (void *)(uintptr_t)number;
@@ -141,7 +144,7 @@ static bool is_here(struct fetch *f, struct pop3_item *m, const uint8_t *digest)
   return memory_sync(f->memory);
 }
 
-/* Of one that was known, and is another: it is fetched after all. */
+/* A message with a known UIDL turned out to be another one: it is fetched after all. */
 static void count_new(struct fetch *f, const struct pop3_item *m) {
   int64_t since;
   bool known = f->memory && m->uidl.n && !f->all &&
@@ -149,7 +152,7 @@ static void count_new(struct fetch *f, const struct pop3_item *m) {
   if (known && f->known) f->known--;
 }
 
-/* A server that cannot read a message, or does not stuff its first dot. */
+/* The server cannot read a message, or does not stuff its first dot. */
 static enum pop3_sink_verdict nothing_came(struct fetch *f, const struct pop3_item *m) {
   f->dest->ops->cut(f->dest);
   progress_clear(&f->progress);

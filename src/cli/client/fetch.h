@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Fetching mail: what `qasid fetch` gives a POP3 client session as its sink.
+/* Fetching mail: the sink that `qasid fetch` gives a POP3 client session.
  *
- * A message is deleted at the server only after it was safe at its destination, and (where there is
- * a memory) after it was noted. What was noted in an earlier run is fetched once more before it is
- * deleted, and compared with the digest that was noted: its UIDL may belong to another one by now.
- */
+ * A message is deleted at the server only after it was safe at its destination, and (if there is a
+ * memory) after it was recorded. A message recorded in an earlier run is fetched once more before
+ * it is deleted, and compared with the recorded digest: its UIDL may belong to another message by
+ * now. */
 #ifndef QASID_CLI_FETCH_H
 #define QASID_CLI_FETCH_H
 
@@ -26,45 +26,45 @@ struct fetch {
   struct memory *memory; /* NULL: none */
   struct progress progress;
   const char *user;
-  struct fetch_place *place; /* where to connect (cmd_fetch.c) */
+  struct fetch_place *place; /* the server to connect to (cmd_fetch.c) */
   /* what is wished */
   bool remove;          /* --delete */
-  bool all;             /* --all: known ones too */
-  uint64_t largest;     /* octets of one message; a larger one is left */
+  bool all;             /* --all: known messages too */
+  uint64_t largest;     /* octets of one message; larger ones are left at the server */
   int64_t delete_after; /* seconds; -1: never */
   int64_t now;          /* when it began */
-  /* messages that have ended and are not safe yet */
+  /* complete messages that are not safe yet */
   struct pop3_item *batch[FETCH_BATCH];
   struct buf marks[FETCH_BATCH];
   uint8_t digests[FETCH_BATCH][DIGEST_SHA256_SIZE];
-  struct digest_run *digest; /* of the message that comes */
+  struct digest_run *digest; /* of the current message */
   size_t count;
   uint64_t octets;
-  /* from one session to the next: each message at which one ended is stepped over by another */
+  /* across sessions: messages at which one ended, which the next skips */
   struct stepped stepped;
   struct fetched here;
   unsigned lists; /* that were taken */
-  /* the sum of it; known, too_large and nameless by the first list, refused by the last */
+  /* totals; known, too_large and nameless from the first list, refused from the last */
   uint64_t fetched, fetched_octets, deleted, known, refused, nameless, too_large;
-  bool fresh; /* nothing of this message has come */
+  bool fresh; /* no octet of this message has come */
   int code;
 };
 
 /* The session's sink; arg is the struct fetch. */
 struct pop3_sink fetch_sink(struct fetch *f);
-/* Makes what has ended safe, notes it, settles it. */
+/* Makes complete messages safe, records them, settles them. */
 void fetch_settle(void *fetch);
-/* The session is over, and what it fetched is settled: did it end at a message that another session
- * can step over? Says which. */
+/* The session is over, and what it fetched is settled: true if it ended at a message that another
+ * session can skip. Prints which. */
 bool fetch_step_over(struct fetch *f);
-/* Finishes what an earlier process began. False: the reason was printed. */
+/* Completes what an earlier process began. False: the reason was printed. */
 bool fetch_take_up(struct fetch *f);
-/* What the server has answered that it deleted is forgotten: its UIDL may come again (RFC 1939 §7).
- */
+/* Forgets messages whose deletion the server confirmed: their UIDLs may be reused (RFC 1939 §7). */
 void fetch_forget_deleted(struct fetch *f);
-/* "pop3s://USER@HOST:PORT": two servers may stand behind one name. */
+/* "pop3s://USER@HOST:PORT": includes the port because two servers may share a name. */
 void fetch_put_maildrop(const struct fetch *f, struct buf *out);
-/* Where the memory of a maildrop and a destination is when no --state says so. False: no home. */
+/* The default path of the memory for a maildrop and a destination, without --state. False: no home
+ * directory. */
 bool fetch_state_path(struct slice of, char *to, size_t room);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The messages that this run of `fetch` has made safe (the memory is about earlier runs, and there
  * may be none). When a session breaks off, the next one does not fetch them again, and deletes at
- * the server only what still has these octets. 80 octets a message and the map, for as many as the
- * server lists (limits.messages of the session). */
+ * the server only those that still have these octets. 80 octets a message and the map, for as many
+ * as the server lists (limits.messages of the session). */
 #ifndef QASID_CLI_FETCHED_H
 #define QASID_CLI_FETCHED_H
 

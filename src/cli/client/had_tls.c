@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The memory of servers' TLS (had_tls.h): the file's name is a digest of host and port, its
- * contents say them for a person. Invariant: a file is only made, never changed. */
+/* The record of servers' TLS (had_tls.h): the file's name is a digest of host and port, its
+ * contents state them for people. Invariant: a file is only created, never changed. */
 #include "src/cli/client/had_tls.h"
 
 #include <fcntl.h>
@@ -47,7 +47,7 @@ void had_tls_note(const struct url *url) {
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return;
   ssize_t n = write(fd, name, strlen(name));
-  (void)n; /* its being there is what counts */
+  (void)n; /* only its existence counts */
   fsync(fd);
   close(fd);
 }

@@ -102,8 +102,8 @@ static int by_all(const void *a, const void *b) {
   return order ? order : x->uidl.p < y->uidl.p ? -1 : 1;
 }
 
-/* What was noted with a mark, and then without one, counts as it was noted last. What was noted
- * twice with the same mark, or none, are copies. */
+/* Of entries recorded with a mark, and later without one, the last counts. Entries recorded twice
+ * with the same mark, or without, are copies. */
 static void sort(struct memory *m) {
   size_t kept = 0;
   qsort(m->entries, m->count, sizeof *m->entries, by_all);
@@ -153,7 +153,7 @@ static bool take_tls(struct memory *m, struct slice line) {
   return true;
 }
 
-/* A line that is not understood is ignored: fetching twice is better than not at all. */
+/* A malformed line is ignored: fetching twice is better than not at all. */
 static bool take_lines(struct memory *m, struct slice text, bool first_version) {
   size_t lines = 1;
   for (size_t i = 0; i < text.n; i++) lines += text.p[i] == '\n';
@@ -183,14 +183,15 @@ static bool begin_file(struct memory *m) {
   return memory_sync(m);
 }
 
-/* A file that is not ours is not changed. `first` may be half a line when there is no other. */
+/* A file that is not ours is not changed. `first` may be an incomplete line if there is no
+ * other. */
 static bool is_ours(struct slice h, struct slice first, bool whole_line, struct slice of) {
   struct slice rest = slice_from(first, h.n);
   if (first.n <= h.n) return !whole_line && slice_starts(h, first);
   return slice_starts(first, h) && (whole_line ? slice_eq(rest, of) : slice_starts(of, rest));
 }
 
-/* Half a line at the end is cut off, so that the next one begins at its beginning. */
+/* An incomplete line at the end is cut off, so that the next one begins properly. */
 static int take_text(struct memory *m, struct slice of, struct slice was, struct buf *err) {
   struct slice whole = buf_slice(&m->text),
                rest = slice_first(whole, (size_t)(slice_rfind(whole, '\n') + 1));
@@ -257,7 +258,7 @@ const struct memory_entry *memory_all(const struct memory *m, size_t *ret_count)
   return m->entries;
 }
 
-/* The first with this UIDL; the others are behind it. */
+/* The first with this UIDL; the others follow it. */
 static struct memory_entry *find(const struct memory *m, struct slice uidl) {
   struct memory_entry key = { .uidl = uidl };
   struct memory_entry *e =
@@ -408,7 +409,7 @@ static bool replace(const struct memory *m, struct slice text) {
   return ok && rename(path, m->path) == 0 && sync_folder(m->path);
 }
 
-/* Whether there is anything to forget. */
+/* False if there is something to forget. */
 static bool is_in_order(const struct memory *m) {
   for (size_t i = 0; i < m->count; i++)
     if (!m->entries[i].there || m->entries[i].lost || m->entries[i].mark.n) return false;
@@ -428,7 +429,7 @@ bool memory_forget(struct memory *m) {
   return ok;
 }
 
-/* A file of version 1 becomes one of ours, under the same name and the same lock. */
+/* Converts a file of version 1, under the same name and the same lock. */
 static bool rewrite(struct memory *m) {
   struct buf out;
   buf_init(&out, TEXT_MAX);

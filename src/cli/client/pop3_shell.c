@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A POP3 client session on the command line (pop3_shell.h): its policy out of the options, its end
- * in words. src/cli/link/net_run.c drives it. */
+/* A POP3 client session on the command line (pop3_shell.h): its policy from the options, its end in
+ * words. src/cli/link/net_run.c drives it. */
 #include "src/cli/client/pop3_shell.h"
 
 #include <stdio.h>
@@ -28,7 +28,7 @@ struct pop3_driving {
   void *arg;
 };
 
-/* Before it waits for the server the session gets what it waits for from us. */
+/* Before waiting for the server, the session gets what it is waiting for from us. */
 static enum net_idle on_idle(void *arg) {
   const struct pop3_driving *d = arg;
   if (d->session->proto.holds)

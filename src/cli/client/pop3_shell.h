@@ -7,14 +7,14 @@
 #include "mail/pop3/client.h"
 #include "src/cli/link/net.h"
 
-/* What the connection and the options --auth, --starttls, --no-starttls and --insecure say of a
- * session: host, TLS, mechanism, nonce, trace (--verbose), channel. The rest is the caller's. `n`
- * must outlive the session. */
+/* Fills in what the connection and the options --auth, --starttls, --no-starttls and --insecure
+ * determine about a session: host, TLS, mechanism, nonce, trace (--verbose), channel. The rest is
+ * the caller's. `n` must outlive the session. */
 void pop3_shell_start(struct net *n, const struct cli *c, struct pop3_client_start *ret);
-/* Runs it to its end. `settle` is called when the session waits for nothing but the sink's
- * settling; it settles everything, one way or the other. NULL for a sink that settles at once. */
+/* Runs it to its end. `settle` is called when the session waits only for the sink to settle; it
+ * settles everything, one way or the other. NULL for a sink that settles at once. */
 void pop3_shell_run(struct net *n, struct pop3_client *p, void (*settle)(void *arg), void *arg);
-/* Says why it ended, unless that is DONE; the exit code. */
+/* Prints why it ended, unless that is DONE; the exit code. */
 int pop3_shell_report(const struct net *n, const struct pop3_client *p);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid plan --probe`: a client session that sends the envelope alone: EHLO … RCPT, then RSET and
- * QUIT. The connection is this process's own, as that of `qasid send`. The server's replies are
- * shown whatever they are. */
+/* `qasid plan --probe`: a client session that sends only the envelope: EHLO … RCPT, then RSET and
+ * QUIT. The connection is made by this process, as in `qasid send`. The server's replies are always
+ * shown. */
 #include "src/cli/client/probe.h"
 
 #include <stdio.h>
@@ -92,7 +92,7 @@ static struct smtp_client *probe_session(struct probing *x) {
   return smtp_client_new(&start);
 }
 
-/* What the session had to say without a reply. */
+/* A result of the session that is not a reply. */
 static void probe_show_end(struct probing *x) {
   const struct smtp_client *s = x->session;
   const char *why = x->net.error[0] ? x->net.error : smtp_end_meaning(s->end);
@@ -116,7 +116,7 @@ static void probe_talk(struct probing *x) {
   smtp_client_free(&x->session);
 }
 
-/* Options of the command line stand for the policy. */
+/* Command line options override the policy. */
 static void probe_options(struct cli *c, const struct probe *p) {
   bool verified = strcmp(p->tls, "verified") == 0 || strcmp(p->tls, "implicit") == 0;
   c->given[c->given_count++] = verified ? (struct cli_given){ "ca", c->conf->tls_authorities }

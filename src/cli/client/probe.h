@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A server asked whether it would take mail, without sending any. */
+/* Tests whether a server would accept mail, without sending any. */
 #ifndef QASID_CLI_PROBE_H
 #define QASID_CLI_PROBE_H
 
@@ -14,7 +14,8 @@ struct probe {
   uint16_t port;
   const char *tls; /* "none", "opportunistic", "required", "verified", "implicit" */
   bool lmtp;
-  /* Each reply: its command, its code (0: there was none), its words, lines separated by " / ". */
+  /* Called for each reply: its command, its code (0: there was none), its text, lines separated by
+   * " / ". */
   void (*say)(void *arg, const char *command, unsigned code, struct slice text);
   void *arg;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* An SMTP client session on the command line (smtp_shell.h): its policy out of the options, its
+/* An SMTP client session on the command line (smtp_shell.h): its policy from the options, its
  * source, its end and its verdicts in words. src/cli/link/net_run.c drives it.
  *
  * Invariant: between two calls the session is idle, or it has ended. */
@@ -11,7 +11,7 @@
 #include "lib/base/sys.h"
 #include "src/cli/client/had_tls.h"
 
-/* Between two messages as much time may pass as the other side of a fetch takes. */
+/* Between two messages any time may pass that the other side of a fetch needs. */
 #define NO_LIMIT_MS (UINT64_C(365) * 24 * 3600 * 1000)
 
 /* --- the source --- */
@@ -75,7 +75,7 @@ bool smtp_shell_is_over(const struct smtp_shell *s) {
 
 /* --- words --- */
 
-/* What a reply at this stage answers. */
+/* The command that a reply at this stage answers. */
 static void put_command(const struct smtp_shell *s, struct buf *out, const struct smtp_verdict *v,
                         const struct smtp_letter *l, const struct smtp_letter_rcpt *r) {
   if (v->stage <= SMTP_STAGE_GREETING)
@@ -113,8 +113,8 @@ static int print_no_tls(const struct smtp_shell *s) {
                   s->net.url.host);
 }
 
-/* A proof can be guessed at too, over a challenge chosen by an attacker who took STARTTLS out of
- * the list. */
+/* Even a challenge-response proof can be attacked by guessing, with a challenge chosen by an
+ * attacker who removed STARTTLS from the list. */
 static int print_no_login(const struct smtp_shell *s) {
   struct slice why = buf_slice(&s->session->last.text);
   if (!s->net.tls && !s->net.plain)
@@ -125,7 +125,7 @@ static int print_no_login(const struct smtp_shell *s) {
   return cli_fail(CLI_EXIT_REFUSED, "%s: %.*s", s->net.url.host, SLICE_ARG(why));
 }
 
-/* The session ended for another reason than that all is done. */
+/* The session ended early. */
 static int print_end(struct smtp_shell *s) {
   const struct smtp_client *p = s->session;
   struct slice why = buf_slice(&p->last.text);
@@ -239,7 +239,7 @@ static bool is_decided(const struct smtp_verdict *v) {
          (v->fate == SMTP_TEMPORARY && v->code);
 }
 
-/* Verdicts of RCPT are each recipient's; any other concerns all, and is printed once. */
+/* Verdicts of RCPT are printed for each recipient; any other concerns all, and is printed once. */
 static void report_one(struct smtp_shell *s, const struct smtp_letter *l,
                        const struct smtp_letter_rcpt *r, struct smtp_shell_result *ret) {
   const struct smtp_verdict *v = &r->verdict;

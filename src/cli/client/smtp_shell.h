@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* An SMTP or LMTP client session (mail/smtp/client.h) on the command line: opened, given one
- * message after another, closed. What goes wrong is printed.
+ * message after another, closed. Failures are printed.
  *
  *   smtp_shell_open → (net.strict, net.plain may be changed) → smtp_shell_start
  *                   → smtp_shell_send, smtp_shell_report, … → smtp_shell_close */
@@ -15,9 +15,9 @@ struct smtp_shell {
   struct net net;
   struct smtp_client *session; /* NULL: it was not started */
   bool lmtp, had_tls;          /* had_tls: the server had TLS before */
-  char server[256];            /* its name, as its reply to EHLO begins */
+  char server[256];            /* its name, from the beginning of its reply to EHLO */
   struct smtp_letter *next;    /* the session has not taken it */
-  struct slice message, rest;  /* of the message under way; what was not read of it */
+  struct slice message, rest;  /* of the current message; rest: not yet read */
   struct mail_clean clean;
   struct mail_changes changed; /* in the message before it was given, and then while it was sent */
 };
@@ -31,28 +31,28 @@ struct smtp_shell_start {
   bool all_or_none;      /* see smtp_client_policy */
   bool tls_is_gone;      /* --tls-is-gone */
 };
-/* Greeting, EHLO, STARTTLS, and a login when the URL names a user. A server that had TLS before,
- * and has it no longer, is another one, or an attacker is in between: it is refused, unless the
- * user says that it is well. */
+/* Greeting, EHLO, STARTTLS, and a login if the URL has a user. A server that had TLS before, and no
+ * longer has it, is another one, or an attacker is in between: it is refused, unless the user
+ * allows it. */
 int smtp_shell_start(struct smtp_shell *s, const struct smtp_shell_start *how);
 
-/* Sends the message in wire form, made clean (mail/clean.h); what is changed in it is printed. The
- * letter's size is set; each recipient has its verdict then. */
+/* Sends the message in wire form, normalized (mail/clean.h); changes to it are printed. Sets the
+ * letter's size; afterwards each recipient has its verdict. */
 void smtp_shell_send(struct smtp_shell *s, struct smtp_letter *l, struct slice message);
 
 struct smtp_shell_result {
-  int whole;    /* exit code of what concerns all recipients */
-  int refused;  /* of recipients that were refused: CLI_EXIT_NOT_FOUND, CLI_EXIT_TEMPORARY if one
-                   may be taken later */
+  int whole;    /* exit code of a failure that concerns all recipients */
+  int refused;  /* for refused recipients: CLI_EXIT_NOT_FOUND, or CLI_EXIT_TEMPORARY if one may be
+                 * accepted later */
   size_t taken; /* recipients that have it */
-  size_t left;  /* recipients that the server takes in another transaction ("too many") */
+  size_t left;  /* recipients to be sent in another transaction ("too many") */
 };
-/* Prints what was refused, and why. */
+/* Prints which recipients were refused, and why. */
 struct smtp_shell_result smtp_shell_report(struct smtp_shell *s, const struct smtp_letter *l);
 
-/* Nothing more can be sent by it. */
+/* It cannot send any more. */
 bool smtp_shell_is_over(const struct smtp_shell *s);
-/* Sends QUIT where it can, and frees. */
+/* Sends QUIT if possible, and frees. */
 void smtp_shell_close(struct smtp_shell *s);
 
 /* Octets of the message need 8BITMIME (RFC 6152). */

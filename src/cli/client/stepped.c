@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Messages at which a session ended, to be stepped over by the next one (stepped.h): a list of at
- * most STEPPED_MAX, compared by number, size and a digest of the UIDL. */
+/* Messages at which a session ended, to be skipped by the next one (stepped.h): a list of at most
+ * STEPPED_MAX, compared by number, size and a digest of the UIDL. */
 #include "src/cli/client/stepped.h"
 
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One command to one process, its answer printed or gathered. */
+/* One command to one process; its answer is printed or collected. */
 #ifndef QASID_CLI_ASK_H
 #define QASID_CLI_ASK_H
 
@@ -9,11 +9,10 @@
 /* The command's words and arguments, as typed, for a process: at most CLI_WORDS_MAX + 2. */
 size_t ask_words(const struct cli *c, struct slice *ret);
 /* Asks the first process of that kind; the table is filled, output octets are dropped. Returns the
- * exit code; a failure was printed. `say` gets the closing sentence (NULL: dropped when all is
- * well). */
+ * exit code; a failure was printed. `say` gets the closing sentence (NULL: dropped on success). */
 int ask_table(struct cli *c, enum role kind, const struct slice *words, size_t n, struct table *t,
               struct buf *text);
-/* The same and prints the table, then the sentence on standard error. */
+/* The same, and prints the table, then the sentence on standard error. */
 int ask_print(struct cli *c, enum role kind, const struct slice *words, size_t n);
 /* Reads an answer on an open link into the table. */
 int ask_answer(struct cli_link *l, struct table *t, struct buf *text);

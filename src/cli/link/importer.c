@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Gives messages to the store's `import` over a link (importer.h). Invariants: never more than
- * CLI_IMPORT_WINDOW octets are sent beyond what the store has taken; answers are read whenever they
- * are there, so neither side blocks the other; a message's size is sent first, so it is cleaned and
- * measured before. */
+/* Sends messages to the store's `import` over a link (importer.h). Invariants: never more than
+ * CLI_IMPORT_WINDOW octets are sent beyond what the store has processed; answers are read whenever
+ * available, so neither side blocks the other; a message's size is sent first, so it is normalized
+ * and measured before. */
 #include "src/cli/link/importer.h"
 
 #include <errno.h>
@@ -38,7 +38,7 @@ static bool take_row(struct importer *x, struct slice values) {
   return true;
 }
 
-/* Reads one message of the store. False: it was the last one. */
+/* Reads the store's outcome for one message. False: there are no more. */
 static bool receive_reply(struct importer *x) {
   struct link_reply reply;
   enum link_event event = link_next(x->link, &reply);
@@ -86,7 +86,7 @@ struct import_source {
   uint64_t size;
 };
 
-/* Gives `take` its octets, some at a time, as long as it returns true. */
+/* Passes its octets to `take`, some at a time, as long as it returns true. */
 static bool each_piece(const struct import_source *from,
                        bool (*take)(void *arg, struct slice piece), void *arg) {
   uint8_t room[PIECE];
@@ -105,7 +105,7 @@ static bool each_piece(const struct import_source *from,
   return true;
 }
 
-/* Passes the result of mail/clean.h on to `take`; NULL: it is only counted. */
+/* Passes the output of mail/clean.h on to `take`; NULL: it is only counted. */
 struct door {
   struct mail_clean clean;
   struct buf out;
@@ -158,10 +158,10 @@ bool importer_begin(struct importer *x, struct cli *c, const char *address, int 
   return false;
 }
 
-/* What a POP3 client without UTF8 will get of it. */
+/* Its size for a POP3 client without UTF8. */
 static uint64_t measure(const struct import_source *from) {
   struct surrogate s;
-  surrogate_open(&s, SURROGATE_6857); /* where the other is wanted, store measures it */
+  surrogate_open(&s, SURROGATE_6857); /* if the other kind is configured, store measures it */
   struct door d = { .take = measure_piece, .arg = &s };
   bool good = each_clean_piece(from, &d);
   surrogate_end(&s, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A connection of the command line to a process (link.h): packets of messages over a socket that
- * blocks. Invariants: a message is accepted only where the pair's table allows it from a process;
+/* A connection of the command line to a process (link.h): packets of messages over a blocking
+ * socket. Invariants: a message is accepted only if the pair's table allows a process to send it;
  * everything else, and a lost process, ends the link as LINK_LOST; buffers that may have carried a
  * password are wiped. */
 #include "src/cli/link/link.h"
@@ -113,7 +113,7 @@ void link_free(struct cli_link **l) {
   if (!*l) return;
   drop_fds(*l);
   close((*l)->fd);
-  buf_wipe(&(*l)->out); /* a password may have gone through it */
+  buf_wipe(&(*l)->out); /* a password may have passed through it */
   free((*l)->packet);
   free(*l);
   *l = NULL;

@@ -28,8 +28,8 @@ struct link_reply {
   enum cli_code code;
 };
 
-/* NULL with *ret_code set: said on standard error, but for a process that is not there
- * (CLI_EXIT_NOT_FOUND, for who counts how many there are). */
+/* NULL with *ret_code set: the reason was printed, except for a process that does not exist
+ * (CLI_EXIT_NOT_FOUND, for callers that count processes). */
 struct cli_link *link_open(struct cli *c, enum role kind, uint8_t index, int *ret_code);
 /* As link_open, but never starts a server: NULL with CLI_EXIT_UNAVAILABLE when none runs. */
 struct cli_link *link_open_running(struct cli *c, enum role kind, uint8_t index, int *ret_code);
@@ -38,11 +38,11 @@ bool link_probe(struct cli *c);
 void link_free(struct cli_link **l);
 
 bool link_ask(struct cli_link *l, const struct slice *words, size_t n);
-/* Octets that belong to the command that runs, and their end. */
+/* Octets that belong to the running command, and their end. */
 bool link_input(struct cli_link *l, struct slice s);
 bool link_input_end(struct cli_link *l);
 enum link_event link_next(struct cli_link *l, struct link_reply *ret);
-/* There is a message that link_next() would return without waiting. */
+/* True if link_next() would return a message without waiting. */
 bool link_received(struct cli_link *l);
 int link_fd(const struct cli_link *l);
 
@@ -51,7 +51,7 @@ int link_finish(const struct link_reply *done);
 
 /* --- server.c: a server without listeners for the length of a command --- */
 struct server;
-/* Starts it and waits until it is ready. NULL: it was said why. */
+/* Starts it and waits until it is ready. NULL: the reason was printed. */
 struct server *server_start(const char *config);
 /* Ends it and waits for its end. */
 void server_stop(struct server **s);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A client's blocking connection (net.h): connecting, TLS by OpenSSL, what of the conversation is
- * shown.
+/* A client's blocking connection (net.h): connecting, TLS by OpenSSL, showing the conversation.
  *
  *   connect → (TLS from the start) → net_run() ⇄ net_start_tls() → over
  *
@@ -34,18 +33,18 @@ bool net_fail(struct net *n, const char *fmt, ...) {
   return false;
 }
 
-/* What is done from here on has so much time in all: a server that says an octet now and then does
- * not hold us. */
+/* A time limit for everything from here on: a server that sends an octet now and then cannot hold
+ * us. */
 static void allow(struct net *n, uint64_t ms) { n->end_ms = sys_mono_ms() + ms; }
 
 bool net_poll(struct net *n, short events, uint64_t until_ms) {
   struct pollfd p = { .fd = n->fd, .events = events };
   for (;;) {
     uint64_t now = sys_mono_ms(), left = until_ms > now ? until_ms - now : 0;
-    /* also when something is there again */
+    /* also once something is available again */
     int r = left ? poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX) : 0;
     if (r < 0 && errno == EINTR) continue;
-    return r != 0; /* what is wrong with the descriptor is seen where it is used */
+    return r != 0; /* errors of the descriptor are detected where it is used */
   }
 }
 
@@ -103,7 +102,7 @@ static bool connect_at(struct net *n, const struct dns_host *at) {
   return ok;
 }
 
-/* The loopback's addresses, without DNS or /etc/hosts: a machine may have no such file. */
+/* The loopback addresses, without DNS or /etc/hosts: a machine may have no such file. */
 static bool connect_to_localhost(struct net *n) {
   static const struct dns_host self = { .addresses = { { .octets = { [15] = 1 }, .n = 16 },
                                                        { .octets = { 127, 0, 0, 1 }, .n = 4 } },
@@ -111,7 +110,7 @@ static bool connect_to_localhost(struct net *n) {
   return connect_at(n, &self);
 }
 
-/* A path in place of a host: a Unix socket. */
+/* A path instead of a host: a Unix socket. */
 static bool connect_to_path(struct net *n) {
   struct sockaddr_un to = { .sun_family = AF_UNIX };
   n->fd = strlen(n->url.host) < sizeof to.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
@@ -172,7 +171,7 @@ static bool make_client(struct net *n, const struct cli *c, const char *alpn) {
   return n->client != NULL;
 }
 
-/* The key may stand in the certificate's file. */
+/* The certificate's file may contain the key. */
 static bool show_certificate(struct net *n, const struct cli *c) {
   const char *certificate = cli_given(c, "client-cert"), *key_file = cli_given(c, "client-key");
   struct buf chain, key, err;
@@ -229,7 +228,7 @@ void net_close(struct net *n) {
 
 /* --- TLS --- */
 
-/* Waits for what the last call wanted. False: it is over. */
+/* Waits for what the last call wanted. False: the connection is over. */
 static bool wait_tls(struct net *n, enum tls_result r) {
   if (r == TLS_WANT_READ) return wait_for(n, POLLIN);
   if (r == TLS_WANT_WRITE) return wait_for(n, POLLOUT);

@@ -12,9 +12,9 @@
 
 enum {
   NET_IN_MAX = 256 * 1024,
-  NET_SECURE_MS = 5 * 60 * 1000, /* a TLS handshake, however it trickles */
+  NET_SECURE_MS = 5 * 60 * 1000, /* for a TLS handshake as a whole, however slow */
   NET_CONNECT_MS = 60 * 1000,
-  NET_CLOSE_MS = 5000,      /* for what is still to be sent when a session has ended */
+  NET_CLOSE_MS = 5000,      /* for the remaining output when a session has ended */
   KEY_FILE_MAX = 64 * 1024, /* a certificate with its chain, or a key */
 };
 
@@ -24,7 +24,7 @@ struct net {
   bool verbose, over;
   bool strict;   /* --starttls */
   bool plain;    /* --no-starttls */
-  bool insecure; /* --insecure: anyone can be the server */
+  bool insecure; /* --insecure: the server is not verified */
   struct url url;
   struct buf authorities;
   struct tls_client *client;
@@ -33,34 +33,35 @@ struct net {
   int secure_ms, connect_ms;
   const struct dns_address *from; /* NULL: any of our addresses */
   uint64_t end_ms;                /* of a handshake, a connect, or the last flush */
-  bool closing;                   /* the session has ended; what is left goes out until end_ms */
+  bool closing;                   /* the session has ended; remaining output is sent until end_ms */
   short read_wants, write_wants;  /* what the last read and the last write wait for */
   char error[512];                /* why it is over */
 };
 
-/* Connects as the URL and the command's options (ca, client-cert, client-key, insecure, verbose,
- * starttls, no-starttls) say, with TLS when the URL wants it. Returns the exit code; what was wrong
- * was said. net_close() is to be called either way. */
+/* Connects according to the URL and the command's options (ca, client-cert, client-key, insecure,
+ * verbose, starttls, no-starttls), with TLS if the URL says so. Returns the exit code; errors were
+ * printed. net_close() is to be called either way. */
 int net_open(struct net *n, const struct cli *c, const struct url *url, const char *alpn);
-/* The same, to these addresses of the URL's host rather than to those that the system knows. */
+/* The same, to these addresses of the URL's host instead of a look-up. */
 struct dns_host;
 int net_open_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
                 const struct dns_host *at);
-/* The same without printing: the reason for a failure is in n->error. So many milliseconds for each
- * address; from that one of ours (NULL: any). */
+/* The same without printing: the reason for a failure is in n->error. connect_ms applies to each
+ * address; from: the local address (NULL: any). */
 int net_try_at(struct net *n, const struct cli *c, const struct url *url, const char *alpn,
                const struct dns_host *at, int connect_ms, const struct dns_address *from);
 void net_close(struct net *n);
-/* The connection is over, because of this; the first reason is kept. False. */
+/* Ends the connection for this reason; the first reason is kept. Returns false. */
 __attribute__((format(printf, 2, 3))) bool net_fail(struct net *n, const char *fmt, ...);
-/* TLS from here on. False, with n->error. */
+/* Starts TLS. False, with n->error. */
 bool net_start_tls(struct net *n);
-/* Until one of the events, or `until_ms` of the monotonic clock. False: that has come. */
+/* Waits for one of the events, or until `until_ms` of the monotonic clock. False: that time has
+ * come. */
 bool net_poll(struct net *n, short events, uint64_t until_ms);
 
-/* For a new session: its lines are shown when asked to, its bindings are this connection's. */
+/* For a new session: its lines are shown if requested, its bindings are this connection's. */
 void net_equip(struct net *n, struct proto_trace *ret_trace, struct proto_channel *ret_channel);
-/* The first lines of a message, stuffed as on the wire, when asked to. who: "C" or "S". */
+/* Shows the first lines of a message, stuffed as on the wire, if requested. who: "C" or "S". */
 void net_show_text(const struct net *n, const char *who, struct slice text);
 
 /* --- net_run.c --- */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* The loop around a client session over a blocking connection (net.h): it carries out what
- * proto_next() says, and waits in poll() where there is nothing to do.
+ * proto_next() says, and waits in poll() if there is nothing to do.
  *
  * Invariants:
  *   1. What the server sent before TLS is never given to the session after it (attack TL-1).
- *   2. The session's deadline ends each wait. Once the session has ended, NET_CLOSE_MS do.
- *   3. When the connection is over nothing more is sent, and the session has been told. */
+ *   2. The session's deadline ends each wait. Once the session has ended, NET_CLOSE_MS does.
+ *   3. When the connection is over nothing more is sent, and the session has been notified. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -34,7 +34,7 @@ static void lose_socket(struct net *n, const struct net_driven *d) {
   lose(n, d, CLOSE_PEER_GONE);
 }
 
-/* What of `s` the connection took. */
+/* The number of octets of `s` that were sent. */
 static size_t write_some(struct net *n, const struct net_driven *d, struct slice s) {
   n->write_wants = POLLOUT;
   if (n->tls) {
@@ -80,7 +80,7 @@ static bool read_some(struct net *n, const struct net_driven *d) {
   return true;
 }
 
-/* Where the session has no deadline of its own the time is that of a handshake. */
+/* If the session has no deadline of its own, that of a handshake is used. */
 static void wait_for_peer(struct net *n, const struct net_driven *d, int events) {
   uint64_t deadline = n->closing ? n->end_ms : d->session->deadline_ms;
   uint64_t until = deadline ? deadline : sys_mono_ms() + (uint64_t)n->secure_ms;
@@ -169,7 +169,7 @@ static bool do_fail(struct net *n, const struct net_driven *d, struct proto_turn
   return true;
 }
 
-/* Nobody else waits here. */
+/* There are no other sessions to yield to. */
 static bool do_pause(struct net *n, const struct net_driven *d, struct proto_turn *t) {
   t->work = 0;
   return true;
@@ -186,7 +186,7 @@ static bool (*const actions[PROTO_ACTIONS])(struct net *, const struct net_drive
 
 /* --- the loop --- */
 
-/* A session that its clock ended has nothing more to send. */
+/* A session that ended by time-out has nothing more to send. */
 static void keep_time(struct net *n, const struct net_driven *d) {
   struct proto *p = d->session;
   p->now_ms = sys_mono_ms();

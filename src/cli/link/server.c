@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* A server without listeners, for a command that needs a process while no server runs. So there is
- * one way to administer, and the processes' locks and checks hold for it too.
+ * one way to administer, with the locks and checks of the processes.
  *
- * It is this program again, "serve --offline"; it says "ready\n" on descriptor 3 once its processes
- * answer, and ends on SIGTERM, which it also gets when this process dies. What it logs is kept in
- * memory, and shown when it can't start. */
+ * It is this program again, "serve --offline"; it writes "ready\n" to descriptor 3 once its
+ * processes answer, and ends on SIGTERM, which it also gets when this process dies. Its log is kept
+ * in memory, and shown if it cannot start. */
 #include "src/cli/link/link.h"
 
 #include <errno.h>
@@ -28,8 +28,8 @@ struct server {
   pid_t pid;
 };
 
-/* In the child: the pipe's end as descriptor 3, nothing else beyond it, no terminal to read from.
- */
+/* In the child: descriptor 3 is the pipe's end, no descriptor above it stays open, and there is no
+ * terminal to read from. */
 static void become_server(const char *config, int ready, int log) {
   int null = open("/dev/null", O_RDWR);
   if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
@@ -38,12 +38,12 @@ static void become_server(const char *config, int ready, int log) {
   if (ready == READY_FD ? fcntl(ready, F_SETFD, 0) < 0 : dup2(ready, READY_FD) < 0)
     _exit(CLI_EXIT_SYSTEM);
   close_range(READY_FD + 1, ~0u, 0);
-  setpgid(0, 0); /* a ^C is for the command, which then stops the server in order */
+  setpgid(0, 0); /* a ^C is for the command, which then stops the server properly */
   execl("/proc/self/exe", "qasid", "serve", "--offline", "--config", config, (char *)NULL);
   _exit(CLI_EXIT_SYSTEM);
 }
 
-/* True when "ready" came within the time. */
+/* True if "ready" came in time. */
 static bool wait_ready(int fd) {
   char text[6];
   size_t got = 0;

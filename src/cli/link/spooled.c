@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One message at a time in a memfd (spooled.h): it grows by writes, is mapped when it is whole, and
- * is emptied for the next. Invariant: it is not written while it is mapped. */
+/* One message at a time in a memfd (spooled.h): it grows by writes, is mapped when it is complete,
+ * and is emptied for the next. Invariant: it is not written while it is mapped. */
 #include "src/cli/link/spooled.h"
 
 #include <errno.h>

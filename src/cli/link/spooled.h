@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One message at a time, kept outside the heap until it is whole: its size is known only then. It
- * is in memory that the kernel can swap; nothing of it is ever in a file system. */
+/* One message at a time, kept outside the heap until it is complete: its size is known only then.
+ * It is in memory that the kernel can swap; it is never in a file system. */
 #ifndef QASID_CLI_SPOOLED_H
 #define QASID_CLI_SPOOLED_H
 
@@ -16,7 +16,7 @@ struct spooled {
 bool spooled_open(struct spooled *s);
 void spooled_close(struct spooled *s);
 bool spooled_put(struct spooled *s, struct slice octets);
-/* All of it, until the next spooled_reset(). False with errno. */
+/* All of it, valid until the next spooled_reset(). False with errno. */
 bool spooled_get(struct spooled *s, struct slice *ret);
 /* Empty again. */
 bool spooled_reset(struct spooled *s);

@@ -4,7 +4,7 @@
  * never read (slice_at); the version decides the layout. */
 #include "src/cli/mailbox/cyrus.h"
 
-/* Where a version keeps what is wanted here. */
+/* Where a version keeps the fields that are read here. */
 static const struct layout {
   unsigned from; /* this version and later ones */
   unsigned header, record;

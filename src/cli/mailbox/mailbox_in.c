@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Mailboxes in files, message by message. Of each no more is in memory than a window of it. */
+/* Reads mailboxes in files, message by message. At most a window of each is in memory. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,9 +31,9 @@ struct mailbox_in {
   struct uidl_list uidls;
   bool has_uidls;
   struct arena mem;
-  size_t at;              /* how many messages were given */
+  size_t at;              /* messages returned so far */
   struct mbox_scan *scan; /* NULL: a folder */
-  int fd;                 /* the mbox, or the folder's present file; -1: none */
+  int fd;                 /* the mbox, or the folder's current file; -1: none */
   int folder;             /* -1: mbox */
   uid_t owner;            /* the folder's */
   int inside[2];          /* cur and new; -1: there are none */
@@ -44,11 +44,11 @@ struct mailbox_in {
     uid_t owner; /* the folder's */
     struct slice base;
     uint64_t uid;
-    struct mail_meta meta; /* Cyrus's; else it is made when the file is read */
+    struct mail_meta meta; /* from Cyrus; otherwise filled in when the file is read */
   } * files;
   size_t count, cap;
-  char uidl[72]; /* of the present item */
-  bool failed;   /* the mbox can't be read on; that was given as an item */
+  char uidl[72]; /* of the current item */
+  bool failed;   /* the mbox cannot be read further; that was returned as an item */
 };
 
 /* --- names --- */
@@ -78,7 +78,7 @@ static uint32_t maildir_flags(struct slice name) {
 
 /* --- where UIDLs are --- */
 
-/* The first row whose file is in the folder is taken when nothing is said. */
+/* Without a choice, the first row whose file is in the folder is used. */
 static const struct uidl_source {
   const char *word;
   enum uidl_kind kind;
@@ -97,7 +97,7 @@ static const struct uidl_source {
 };
 enum { SOURCES = sizeof sources / sizeof *sources };
 
-/* "dovecot, courier, …", for who typed another. */
+/* "dovecot, courier, …", for an unknown word. */
 static void mailbox_put_uidl_words(struct buf *out) {
   for (size_t i = 0; i < SOURCES; i++) buf_printf(out, "%s%s", i ? ", " : "", sources[i].word);
 }
@@ -108,7 +108,7 @@ static const struct uidl_source *source_named(const char *word) {
   return NULL;
 }
 
-/* NULL with a sentence in `err`, or without when there is none. */
+/* NULL with a sentence in `err`, or without if there is none. */
 static const struct uidl_source *source_there(int folder, struct buf *err) {
   const struct uidl_source *found = NULL;
   for (size_t i = 0; i < SOURCES; i++) {
@@ -124,7 +124,7 @@ static const struct uidl_source *source_there(int folder, struct buf *err) {
   return found;
 }
 
-/* A list, out of an open file, which is closed. */
+/* Reads a list from an open file, which is closed. */
 static bool read_uidls(struct mailbox_in *in, int fd, const char *path,
                        bool (*read)(struct uidl_list *l, struct slice text, struct buf *err),
                        struct buf *err) {
@@ -179,7 +179,7 @@ bool mail_item_read(const struct mail_item *item, bool (*take)(void *arg, struct
   for (uint64_t at = 0; ok && at < item->size;) {
     uint64_t left = item->size - at;
     ssize_t n = read_at(item->fd, item->at + at, piece, left < PIECE ? (size_t)left : PIECE);
-    if (n == 0) errno = ENODATA; /* somebody made it shorter */
+    if (n == 0) errno = ENODATA; /* it was truncated meanwhile */
     ok = n > 0;
     if (!ok) break;
     to_wire_put(&w, slice_of(piece, (size_t)n), &out);
@@ -194,7 +194,7 @@ bool mail_item_read(const struct mail_item *item, bool (*take)(void *arg, struct
   return ok;
 }
 
-/* The field X-UIDL of the header, as qpopper and its like keep it. */
+/* The header field X-UIDL, as qpopper and others store it. */
 static void read_header(struct mailbox_in *in, uint64_t size, struct mbox_fields *ret) {
   struct mbox_line line;
   struct mbox_scan *s = malloc(sizeof *s);
@@ -206,13 +206,13 @@ static void read_header(struct mailbox_in *in, uint64_t size, struct mbox_fields
   free(s);
 }
 
-/* Of a Maildir's file, or of an mbox's message by its number. */
+/* For a Maildir's file, or for an mbox's message by its number. */
 static struct slice known_uidl(const struct mailbox_in *in, struct slice name) {
   const struct uidl_entry *known = in->has_uidls ? uidls_find(&in->uidls, name) : NULL;
   return known && uidls_is_valid(known->uidl) ? known->uidl : SLICE_NONE;
 }
 
-/* The item keeps a copy where nothing else does. */
+/* The item keeps its own copy if nothing else does. */
 static struct slice kept_uidl(struct mailbox_in *in, const char *uidl) {
   snprintf(in->uidl, sizeof in->uidl, "%s", uidl);
   return slice_str(in->uidl);
@@ -264,7 +264,7 @@ static bool list_folder(struct mailbox_in *in, size_t which, const char *name, s
   return ok;
 }
 
-/* The digits that a name begins with: the time of delivery. */
+/* The leading digits of a name: the time of delivery. */
 static uint64_t time_in(struct slice base) {
   uint64_t n = 0;
   for (size_t i = 0; i < base.n && i < 18 && ascii_is_digit(base.p[i]); i++)
@@ -272,8 +272,8 @@ static uint64_t time_in(struct slice base) {
   return n;
 }
 
-/* By Dovecot's UID where it is known, then by the time in the name, then by name: Courier's order
- * too. */
+/* By Dovecot's UID if known, then by the time in the name, then by name: the same order as
+ * Courier's. */
 static int by_age(const void *a, const void *b) {
   const struct file *x = a, *y = b;
   if (x->uid != y->uid) return !x->uid ? 1 : !y->uid ? -1 : x->uid < y->uid ? -1 : 1;
@@ -326,7 +326,7 @@ static bool next_file(struct mailbox_in *in, struct mail_item *ret) {
 
 /* --- Cyrus --- */
 
-/* A message's file is its UID and a dot. */
+/* A message's file name is its UID and a dot. */
 static bool add_cyrus(struct mailbox_in *in, const struct cyrus_index *x,
                       const struct cyrus_message *m, enum cyrus_form form) {
   char name[16];
@@ -402,7 +402,7 @@ static struct slice uidl_in_mbox(struct mailbox_in *in, const struct mbox_messag
   return known_uidl(in, slice_str(number));
 }
 
-/* The file ended before it should; what was read of it is given. */
+/* The file ended too early; returns what was read of it. */
 static bool mbox_ended(struct mailbox_in *in, struct mail_item *ret, struct buf *err) {
   if (in->scan->error && !in->failed) {
     in->failed = true;

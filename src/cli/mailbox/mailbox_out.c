@@ -2,10 +2,10 @@
 /* Writes mailboxes message by message (mailbox.h): a Maildir, an mbox or standard output.
  *
  *   Maildir: tmp/NAME --synced--> (hidden) --> new/NAME or cur/NAME:2,FLAGS
- *   mbox:    end of the file --whole--> stays | --not ended--> cut off again
+ *   mbox:    end of the file --complete--> stays | --not ended--> cut off again
  *
  * Invariants: a message that was not ended is never left in the mailbox; folders are held open and
- * nothing is followed through a link (place.h); an existing mbox is extended only with `append`. */
+ * no link is followed (place.h); an existing mbox is extended only with `append`. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 enum { OUT_BUFFER = 256 * 1024, OUT_FLUSH = 64 * 1024, NAME_ROOM = 160 };
 
-/* A Maildir's folders: each held open, so that nothing can be put in its place meanwhile. */
+/* A Maildir's folders: each held open, so that none can be replaced meanwhile. */
 enum in { IN_TMP, IN_NEW, IN_CUR, IN_ALL };
 static const char *const in_names[IN_ALL] = { "tmp", "new", "cur" };
 
@@ -30,7 +30,7 @@ struct mailbox_out {
   bool maildir, fresh; /* fresh: nothing of the message was put yet */
   bool inside;         /* a message was begun and not ended */
   bool hidden;         /* it stays in tmp/ */
-  off_t start;         /* where it begins in the mbox; -1: that is no file */
+  off_t start;         /* where it begins in the mbox; -1: not a regular file */
   int in[IN_ALL];      /* the Maildir's folders; -1: an mbox */
   int fd;              /* the message's file, or the mbox */
   struct buf buf;
@@ -66,7 +66,8 @@ static bool open_maildir(struct mailbox_out *o, const char *path) {
   return ok;
 }
 
-/* A FIFO or a device would have been what somebody else put there; standard output may be one. */
+/* A FIFO or a device in a file's place was put there by somebody else; standard output may be
+ * one. */
 static bool open_mbox(struct mailbox_out *o, const char *path, bool append) {
   struct stat st;
   if (strcmp(path, "-") == 0) return (o->fd = dup(STDOUT_FILENO)) >= 0 || failed(o, path);
@@ -104,7 +105,7 @@ bool mailbox_out_cut(struct mailbox_out *o) {
   buf_reset(&o->buf);
   if (o->maildir && o->fd >= 0) close(o->fd), o->fd = -1;
   o->inside = false;
-  if (ok && !o->maildir) o->count--; /* the next one has its number */
+  if (ok && !o->maildir) o->count--; /* the next one gets its number */
   return ok;
 }
 
@@ -131,7 +132,7 @@ static bool flush(struct mailbox_out *o) {
   return !o->buf.failed || failed(o, "no memory");
 }
 
-/* Unique by time, process and count, with the host's name as a Maildir wants it. */
+/* Unique by time, process and count, with the host's name, as Maildir requires. */
 static void make_name(struct mailbox_out *o) {
   char host[65] = "localhost";
   gethostname(host, sizeof host - 1);
@@ -142,8 +143,8 @@ static void make_name(struct mailbox_out *o) {
            (long long)(now % 1000000), (int)getpid(), o->count, host);
 }
 
-/* A From line begins behind an empty line; whoever wrote last may have been killed in the middle of
- * one. */
+/* A From line must follow an empty line; an earlier writer may have been killed in the middle of a
+ * line. */
 static void end_what_stands(struct mailbox_out *o) {
   char last[2];
   if (o->start < 2 || pread(o->fd, last, 2, o->start - 2) != 2) return;
@@ -208,7 +209,7 @@ static bool end_file(struct mailbox_out *o) {
 
 void mailbox_out_hide(struct mailbox_out *o) { o->hidden = o->maildir; }
 
-/* Its owner may have looked at it: "cur/NAME:2,S". */
+/* Its owner may have read it already: "cur/NAME:2,S". */
 static bool is_in_cur(struct mailbox_out *o, struct slice name) {
   int fd = openat(o->in[IN_CUR], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
@@ -248,7 +249,7 @@ static bool sync_folder(struct mailbox_out *o, enum in which) {
 
 bool mailbox_out_sync(struct mailbox_out *o) {
   if (o->maildir) return sync_folder(o, IN_NEW) && sync_folder(o, IN_CUR);
-  /* a pipe or terminal cannot */
+  /* not possible for a pipe or terminal */
   if (fsync(o->fd) == 0 || errno == EINVAL || errno == EROFS) return true;
   return failed(o, "the mailbox cannot be synced");
 }

@@ -9,7 +9,7 @@
 
 /* --- into wire form --- */
 
-enum { QUOTES_MAX = 4096 /* a line of more ">"s quotes nothing */ };
+enum { QUOTES_MAX = 4096 /* a line with more ">"s than this is not unquoted */ };
 
 static const struct slice from_word = SLICE("From ");
 
@@ -17,7 +17,7 @@ struct to_wire to_wire_open(enum mbox_quoting quoting) {
   return (struct to_wire){ .quoting = quoting, .at_start = true };
 }
 
-/* What was held back at the line's begin; `whole`: ">"s and "From ". */
+/* Puts what was held back at the line's beginning; `whole`: it is ">"s and "From ". */
 static void let_go(struct to_wire *w, bool whole, struct buf *out) {
   size_t quotes = w->quotes;
   if (whole && quotes && (w->quoting == MBOX_QUOTES_ALL || quotes == 1)) quotes--;
@@ -33,7 +33,7 @@ static void end_line(struct to_wire *w, struct buf *out) {
   w->at_start = true;
 }
 
-/* An octet while the line may still be a quoted one. False: it is not, and the octet is still to be
+/* An octet while the line may still be a quoted one. False: it is not, and the octet remains to be
  * put. */
 static bool hold(struct to_wire *w, uint8_t c, struct buf *out) {
   if (w->quoting != MBOX_QUOTES_NONE && c == '>' && !w->matched && w->quotes < QUOTES_MAX) {
@@ -87,7 +87,7 @@ struct from_wire from_wire_open(bool quote) {
 static void put_text(struct from_wire *w, uint8_t c, struct buf *out) {
   if (w->quote && w->matched != FROM_WIRE_INSIDE) {
     if (c == '>' && w->matched == 0) {
-      buf_put_u8(out, c); /* one ">" more or less in front of others is the same */
+      buf_put_u8(out, c); /* one ">" more or less before others is the same */
       return;
     }
     if (c == from_word.p[w->matched]) {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* The line that begins a message of an mbox (mbox_from.h): taken apart word by word, with a table
- * of date forms that are tried in turn. Pure. Invariant: a line is accepted only if one form
- * matches to its last word, so that text such as "From now on" never begins a message. */
+/* Parses the line that begins a message of an mbox (mbox_from.h): word by word, with a table of
+ * date forms tried in turn. Pure. Invariant: a line is accepted only if one form matches to its
+ * last word, so that text such as "From now on" never begins a message. */
 #include "src/cli/mailbox/mbox_from.h"
 
 #include <time.h>
 
 enum { WORDS_MAX = 40 };
 
-/* The line's words, and where the next one is read. */
+/* The line's words, and the read position. */
 struct words {
   struct slice word[WORDS_MAX];
   size_t count, at;
@@ -32,7 +32,7 @@ static void cut(struct words *w, struct slice line) {
   }
 }
 
-/* The number of the name, from 0; -1: none of them. `names` has three letters for each. */
+/* The index of the name, from 0; -1: none of them. `names` has three letters for each. */
 static int name_of(struct slice word, const char *names) {
   for (int i = 0; word.n == 3 && names[3 * i]; i++)
     if (slice_caseeq(word, slice_of(names + 3 * i, 3))) return i;
@@ -87,8 +87,8 @@ static bool offset_of(struct slice s, int64_t *ret) {
   return true;
 }
 
-/* RFC 5322 §4.3's, and those of Europe and Japan; another word of letters has none that is known.
- */
+/* The zones of RFC 5322 §4.3, and those of Europe and Japan; any other word of letters is an
+ * unknown zone. */
 static bool zone_of(struct slice s, int64_t *ret) {
   static const struct {
     const char *name;
@@ -108,7 +108,7 @@ static bool zone_of(struct slice s, int64_t *ret) {
   return s.n > 0 && s.n <= 5;
 }
 
-/* Perhaps a zone, of one word or two ("MET DST"). */
+/* An optional zone, of one word or two ("MET DST"). */
 static void take_zone(struct words *w, int64_t *zone) {
   int64_t found, ignored;
   if (slice_caseeq(word_at(w, w->at), SLICE("remote")) || !zone_of(word_at(w, w->at), &found))

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Cuts an mbox into messages (mbox_scan.h) through a window of the file.
+/* Splits an mbox into messages (mbox_scan.h) through a window of the file.
  *
  *   start: the line end, whether Content-Length counts → From line → header → end → next From line
  *
- * Invariants: a message is never held whole; every position moves forward, but for the look-ahead
- * that finds an end, so a file is read a bounded number of times; a read error ends the scan. */
+ * Invariants: a message is never held whole; every position moves forward, except for the
+ * look-ahead that finds an end, so a file is read a bounded number of times; a read error ends the
+ * scan. */
 #include "src/cli/mailbox/mbox_scan.h"
 
 #include <errno.h>
@@ -18,13 +19,13 @@
 
 /* --- octets and lines --- */
 
-/* What the window has from `at` on; empty at the end. */
+/* The window's octets from `at` on; empty at the end. */
 static struct slice look(struct mbox_scan *s, uint64_t at) {
   if (at < s->window_at || at >= s->window_at + s->window_n) {
     ssize_t n =
         s->error || at >= s->in.size ? 0 : s->in.read(s->in.arg, at, s->window, MBOX_WINDOW);
     if (n < 0) s->error = errno;
-    if (!n && !s->error && at < s->in.size) s->error = ENODATA; /* it became shorter */
+    if (!n && !s->error && at < s->in.size) s->error = ENODATA; /* it was truncated meanwhile */
     s->window_at = at;
     s->window_n = n > 0 ? (size_t)n : 0;
   }
@@ -54,7 +55,7 @@ bool mbox_scan_line(struct mbox_scan *s, struct mbox_line *ret) {
   return ret->end > ret->start;
 }
 
-/* The line at `at`, and all as it was. */
+/* The line at `at`; the state is unchanged. */
 static bool line_at(struct mbox_scan *s, uint64_t at, struct mbox_line *ret) {
   uint64_t before = s->at;
   s->at = at;
@@ -74,7 +75,7 @@ enum mbox_form mbox_form_named(const char *word) {
   return (enum mbox_form)i;
 }
 
-/* The value of the line when it is that field. */
+/* The value of the line if it is that field. */
 static bool is_field(struct slice line, const char *name, struct slice *ret) {
   struct slice prefix = slice_str(name);
   if (!slice_case_starts(line, prefix) || slice_at(line, prefix.n) != ':') return false;
@@ -96,8 +97,8 @@ static uint32_t flags_by_letter(struct slice value) {
   return flags;
 }
 
-/* Four hexadecimal digits: nsMsgMessageFlags of Mozilla. Expunged (8) was deleted and still stands
- * there. */
+/* Four hexadecimal digits: nsMsgMessageFlags of Mozilla. Expunged (8): deleted, but still in the
+ * file. */
 static uint32_t flags_of_mozilla(struct slice value) {
   static const struct {
     unsigned bit;
@@ -133,7 +134,7 @@ void mbox_fields_put(struct mbox_fields *f, struct slice line) {
 
 /* --- where a message begins --- */
 
-/* "Name: …", or the line that UUCP puts between (RFC 976). */
+/* "Name: …", or the line that UUCP inserts (RFC 976). */
 static bool is_header(struct slice line) {
   size_t n = 0;
   while (n < line.n && line.p[n] > ' ' && line.p[n] < 0x7f && line.p[n] != ':') n++;
@@ -145,7 +146,7 @@ static bool header_follows(struct mbox_scan *s, uint64_t at) {
   return line_at(s, at, &next) && is_header(next.text);
 }
 
-/* `line` begins with "From ". The text of it is gone afterwards. */
+/* `line` begins with "From ". Its text is invalid afterwards. */
 static bool begins_message(struct mbox_scan *s, const struct mbox_line *line, bool after_empty,
                            bool *ret_dated) {
   int64_t date;
@@ -155,7 +156,7 @@ static bool begins_message(struct mbox_scan *s, const struct mbox_line *line, bo
   return (*ret_dated || (bare && after_empty)) && header_follows(s, line->end);
 }
 
-/* The first line says how all of them end. */
+/* The first line determines the line end of all. */
 static void find_line_end(struct mbox_scan *s) {
   uint64_t at = s->at;
   for (struct slice piece; (piece = look(s, at)).n; at += piece.n) {
@@ -167,7 +168,7 @@ static void find_line_end(struct mbox_scan *s) {
   }
 }
 
-/* The From line, and those of UUCP behind it. False: there is none. */
+/* The From line, and following ones of UUCP. False: there is none. */
 static bool take_from_lines(struct mbox_scan *s, int64_t *ret_date) {
   struct mbox_line line;
   int64_t ignored;
@@ -185,7 +186,7 @@ static bool take_from_lines(struct mbox_scan *s, int64_t *ret_date) {
 
 /* --- where it ends --- */
 
-/* The file's end or a From line is there, behind at most two line ends. */
+/* True at the file's end or a From line, after at most two line ends. */
 static bool is_boundary(struct mbox_scan *s, uint64_t at) {
   struct mbox_line line;
   unsigned ends = is_line_end(octet(s, at - 1)) ? 1 : 0;
@@ -198,7 +199,7 @@ static bool is_boundary(struct mbox_scan *s, uint64_t at) {
          begins_message(s, &line, true, &dated);
 }
 
-/* A message of that length, from its header on: what it has of "From " lines. */
+/* A message of that length, from its header on: examines the "From " lines in it. */
 static void look_into(struct mbox_scan *s, uint64_t end, struct mbox_message *m) {
   struct mbox_line line;
   bool after_empty = true, dated;
@@ -213,7 +214,7 @@ static void look_into(struct mbox_scan *s, uint64_t end, struct mbox_message *m)
   s->at = end;
 }
 
-/* Up to the next From line, from behind the header's empty line, which begins at `empty_from`. */
+/* Up to the next From line, from after the header's empty line, which begins at `empty_from`. */
 static void find_end(struct mbox_scan *s, uint64_t empty_from, struct mbox_message *m) {
   struct mbox_line line;
   bool after_empty = true, dated;
@@ -232,8 +233,8 @@ static void find_end(struct mbox_scan *s, uint64_t empty_from, struct mbox_messa
   }
 }
 
-/* The header's lines. True: it has ended, with the empty line at *ret_empty; false: what comes is a
- * From line, or nothing. */
+/* The header's lines. True: it has ended, with the empty line at *ret_empty; false: a From line
+ * follows, or nothing. */
 static bool take_header(struct mbox_scan *s, struct mbox_fields *f, uint64_t *ret_empty) {
   struct mbox_line line;
   bool dated, first = true;
@@ -249,14 +250,14 @@ static bool take_header(struct mbox_scan *s, struct mbox_fields *f, uint64_t *re
   }
 }
 
-/* Its header is read. Content-Length leads to the end of a message. */
+/* Its header was read. True if Content-Length leads to the end of a message. */
 static bool has_right_length(struct mbox_scan *s, const struct mbox_message *m) {
   uint64_t end = s->at + m->fields.length;
   return m->fields.has_length && end >= s->at && is_boundary(s, end);
 }
 
-/* Whether the file is one of those where Content-Length counts: each message of it has one that is
- * right. A field that a stranger wrote into some mail leads nobody past the messages behind it. */
+/* True if Content-Length counts in this file: every message of it has a correct one. So a field
+ * forged in some mail cannot hide the messages that follow it. */
 static bool all_have_lengths(struct mbox_scan *s) {
   uint64_t before = s->at, empty, count = 0;
   bool ok = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Opens files where somebody else can write (place.h has the rules). A path is walked name by name,
- * each opened relative to the folder before it with O_NOFOLLOW, and links are followed here, after
- * their owner was checked. Invariant: what is opened is checked on its descriptor, never by its
+/* Opens files in folders where others can write (place.h has the rules). A path is walked name by
+ * name, each opened relative to the folder before it with O_NOFOLLOW, and links are followed here,
+ * after their owner was checked. Invariant: files are checked through their descriptor, never by
  * name, so nothing can be exchanged in between. */
 #include "src/cli/mailbox/place.h"
 
@@ -51,7 +51,7 @@ static bool step_to(struct mailbox_form *w, int fd) {
   return fd >= 0;
 }
 
-/* Takes the next name off the way. False: there is none, and w->name stays. */
+/* Takes the next name off the path. False: there is none, and w->name stays. */
 static bool take_name(struct mailbox_form *w) {
   char *from = w->rest + strspn(w->rest, "/");
   size_t n = strcspn(from, "/");
@@ -62,7 +62,7 @@ static bool take_name(struct mailbox_form *w) {
   return true;
 }
 
-/* The link's text stands in front of what is still to go. */
+/* The link's text is prepended to the rest of the path. */
 static bool follow(struct mailbox_form *w, int link, const struct stat *st) {
   char text[PATH_MAX], rest[PATH_MAX];
   ssize_t n = readlinkat(link, "", text, sizeof text - 1);
@@ -81,7 +81,7 @@ static bool follow(struct mailbox_form *w, int link, const struct stat *st) {
 
 static bool is_last(const struct mailbox_form *w) { return w->rest[strspn(w->rest, "/")] == 0; }
 
-/* One name further. *ret_there: the last name is in w->name, and no link. */
+/* One name further. *ret_there: the last name is in w->name, and is not a link. */
 static bool go(struct mailbox_form *w, bool *ret_there) {
   struct stat st;
   if (!take_name(w)) return stopped(w, is_last(w) ? ENOENT : ENAMETOOLONG);
@@ -96,7 +96,7 @@ static bool go(struct mailbox_form *w, bool *ret_there) {
   return step_to(w, fd);
 }
 
-/* The folder in which the last name of the path lies; -1 with errno. */
+/* The folder that contains the last name of the path; -1 with errno. */
 static int reach(const char *path, char name[static NAME_MAX + 1]) {
   struct mailbox_form w = { .folder =
                                 open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC) };
@@ -136,7 +136,7 @@ int place_open(const char *path, int flags, mode_t mode) {
 
 /* --- files --- */
 
-/* The descriptor, when it is a regular file. */
+/* The descriptor, if it is a regular file. */
 static int regular(int fd, struct stat *ret) {
   if (fd < 0) return -1;
   if (fstat(fd, ret) != 0) return refuse(fd, errno);

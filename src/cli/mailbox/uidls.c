@@ -95,7 +95,7 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
   }
   for (unsigned number = 2; ok && text.n; number++) {
     struct slice line = next_line(&text), rest = line;
-    ptrdiff_t colon = slice_search(line, SLICE(" :")); /* a UIDL of its own may have colons */
+    ptrdiff_t colon = slice_search(line, SLICE(" :")); /* the UIDL itself may contain colons */
     if (line.n == 0) continue;
     if (colon < 0 || !num_parse(slice_split(&rest, ' '), UINT32_MAX, &uid)) {
       buf_printf(err, "line %u: \"UID … :NAME\" was expected", number);
@@ -116,8 +116,7 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
 
 /* --- Courier --- */
 
-/* A Maildir's file name as a UIDL, as Courier writes it: ', ", + and what is not printable as +XX.
- */
+/* A Maildir's file name as a UIDL, as Courier writes it: ', ", + and unprintable octets as +XX. */
 static void uidls_put_name(struct buf *out, struct slice base) {
   for (; base.n; base = slice_from(base, 1)) {
     uint8_t c = base.p[0];
@@ -128,7 +127,7 @@ static void uidls_put_name(struct buf *out, struct slice base) {
   }
 }
 
-/* A line from its end: names may have spaces. */
+/* Parses a line from its end: names may contain spaces. */
 static bool courier_line(struct slice line, struct slice *ret_name, uint64_t *ret_n,
                          uint64_t *ret_validity) {
   ptrdiff_t last = slice_rfind(line, ' ');

@@ -20,7 +20,7 @@ struct export {
   bool inside;
 };
 
-/* "maildir" or "mbox" as asked for, or by the place's name. False: it is neither. */
+/* "maildir" or "mbox" as requested, or by the place's name. False: it is neither. */
 static bool choose_format(const struct cli *c, const char *place, bool *ret_maildir) {
   const char *format = cli_given(c, "format");
   struct slice name = slice_str(place);
@@ -42,7 +42,7 @@ static bool cell_number(const struct export *x, const struct table_row *row, con
   return num_parse(table_cell(&x->columns, row, name), INT64_MAX, ret);
 }
 
-/* The message under way is taken back. */
+/* The current message is withdrawn. */
 static bool maildrop_message(struct export *x, struct slice uid) {
   if (!x->inside) return false;
   x->inside = false;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid import`: a mailbox in files, to an account.
+/* `qasid import`: imports a mailbox in files into an account.
  *
- *   source → wire form, into memory of the kernel's → is it there already? → the store
+ *   source → wire form, in kernel memory → already present? → the store
  *
- * Whatever is not taken over is counted, named on standard error, and makes the exit code. */
+ * Everything that is not imported is counted, reported on standard error, and determines the exit
+ * code. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "src/cli/base/terminal.h"
 
 enum {
-  NAMES_MAX = 64 * 1024 * 1024, /* of what is under way: the window holds far fewer */
+  NAMES_MAX = 64 * 1024 * 1024, /* for messages in progress: the window holds far fewer */
   PIECE_MAX = 4 * 1024 * 1024,  /* twice one of mail_item_read() */
 };
 
@@ -27,12 +28,12 @@ struct import_run {
   struct known known;
   struct mailbox_in *in;
   bool again;
-  /* of the messages that the store was given and has not answered, each with a NUL */
+  /* names of the messages sent to the store and not yet answered, each with a NUL */
   struct buf names;
   struct progress progress;
-  uint64_t there;    /* known before the store was asked */
+  uint64_t there;    /* known without asking the store */
   uint64_t gone;     /* likewise */
-  uint64_t left_out; /* could not be read, or is not a message */
+  uint64_t left_out; /* unreadable, or not a message */
   uint64_t internal, marked, renamed, without, with;
   int code; /* what ended it */
   /* the message under way */
@@ -59,7 +60,7 @@ static void print_note(struct import_run *i, const char *name, const char *what)
 static const char *const gone_words =
     "not added: it was here and its owner deleted it (--again adds it)";
 
-/* One of those that the store was given, in order. */
+/* The answer for one of the messages sent, in order. */
 static void answered(void *arg, enum importer_outcome outcome) {
   static const char *const words[IMPORTER_OUTCOMES] = {
     [IMPORTER_THERE] = "not added: its UIDL came from elsewhere meanwhile; import again",
@@ -77,8 +78,8 @@ static void answered(void *arg, enum importer_outcome outcome) {
 
 /* --- one message --- */
 
-/* Whole lines, or a part of one without its end. It is made clean before it is compared, so that
- * the same file is known again in the next import. */
+/* Whole lines, or a part of one without its end. It is normalized before it is compared, so that
+ * the next import recognizes the same file. */
 static bool take_piece(void *arg, struct slice octets) {
   struct import_run *i = arg;
   buf_reset(&i->piece);
@@ -90,7 +91,8 @@ static bool take_piece(void *arg, struct slice octets) {
   return !i->piece.failed && spooled_put(&i->wire, wire);
 }
 
-/* It is in i->wire, whole; *ret_size: as the store will keep it. False: the reason was printed. */
+/* It is in i->wire, complete; *ret_size: as the store will keep it. False: the reason was
+ * printed. */
 static bool read_message(struct import_run *i, const struct mail_item *m, uint64_t *ret_size,
                          uint8_t digest[static DIGEST_MAX]) {
   uint8_t unused[DIGEST_MAX];
@@ -115,7 +117,7 @@ static bool read_message(struct import_run *i, const struct mail_item *m, uint64
   return false;
 }
 
-/* Whether the store is to have it. */
+/* True if the store is to get it. */
 static bool is_new(struct import_run *i, const struct mail_item *m, uint64_t size,
                    const uint8_t *digest, struct slice *uidl) {
   enum known_verdict verdict;
@@ -133,7 +135,7 @@ static bool is_new(struct import_run *i, const struct mail_item *m, uint64_t siz
   return verdict == KNOWN_NEW;
 }
 
-/* False: no more is to come. */
+/* False: stop. */
 static bool put_message(struct import_run *i, const struct mail_item *m) {
   uint8_t digest[DIGEST_MAX];
   uint64_t size;
@@ -206,7 +208,7 @@ static void report(const struct import_run *i) {
   printf("\n");
 }
 
-/* What keeps it from being all of the mailbox, when nothing worse did. */
+/* The exit code if the import is incomplete for no worse reason. */
 static int shortfall(const struct import_run *i) {
   if (i->to.counts[IMPORTER_THERE])
     return cli_fail(CLI_EXIT_TEMPORARY, "another import was under way; import again");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid migrate pop3`: accounts are made when requested, then each is worked on by a process of
- * its own, some at a time. What a process writes on standard error is kept until it ends; the last
- * line of it is the reason why it failed. Their results are in memory that all share. */
+/* `qasid migrate pop3`: accounts are created if requested, then each is migrated by a process of
+ * its own, some at a time. What a process writes to standard error is kept until it ends; its last
+ * line is the reason why it failed. Their results are in shared memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -27,7 +27,7 @@ enum { JOBS = 4, JOBS_MAX = 64, STDERR_MAX = 1024 * 1024 };
 
 struct running {
   pid_t pid;
-  int err_text; /* its standard error */
+  int err_text; /* file for its standard error */
   size_t account;
 };
 
@@ -41,7 +41,7 @@ struct migrate {
   bool mirror, prove, prove_octets, accept_short;
   struct progress progress;
   pid_t pid;        /* the command's own */
-  sigset_t signals; /* those that were blocked before */
+  sigset_t signals; /* the signal mask before */
 };
 
 /* --- options --- */
@@ -154,8 +154,8 @@ static void keep_reason(struct migrate_result *r, struct slice err_text) {
   }
 }
 
-/* The account is made by its process, once the old server has accepted the login: a wrong password
- * makes no account. */
+/* The process of an account creates it, once the old server has accepted the login: a wrong
+ * password creates no account. */
 static void look_at_missing(struct migrate *m, size_t at) {
   struct migrate_account *a = &m->accounts.list[at];
   a->make = cli_given(m->c, "create") && a->password.p;
@@ -166,7 +166,7 @@ static void look_at_missing(struct migrate *m, size_t at) {
                  "it has no password in the file to be made with; `qasid account add`");
 }
 
-/* Which are there? The others are to be made, or fail. */
+/* Checks which accounts exist. The others are created, or fail. */
 static int look_at_accounts(struct migrate *m) {
   struct slice words[] = { SLICE("account"), SLICE("list") };
   struct table t;
@@ -190,7 +190,7 @@ static int look_at_accounts(struct migrate *m) {
 
 /* --- messages to the user --- */
 
-/* What the user should do about it. */
+/* Advice for the user. */
 static const char *advice(int code) {
   switch (code) {
   case CLI_EXIT_REFUSED: return "; is its line in the file right?";
@@ -279,7 +279,7 @@ static void start(struct migrate *m, size_t at) {
       &m->results[at]
     };
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != m->pid) _exit(CLI_EXIT_SYSTEM); /* it is gone already */
+    if (getppid() != m->pid) _exit(CLI_EXIT_SYSTEM); /* the parent is gone already */
     sigprocmask(SIG_SETMASK, &m->signals, NULL);
     dup2(r->err_text, STDERR_FILENO);
     int code = migrate_one(&job);
@@ -320,20 +320,20 @@ static void finish(struct migrate *m, struct running *r, int status) {
   *r = m->running[--m->busy];
 }
 
-/* Takes up those that have ended. False: none has. */
+/* Collects processes that have ended. False: none has. */
 static bool reap(struct migrate *m) {
   bool some = false;
   int status;
   for (size_t i = 0; i < m->busy;) {
     if (waitpid(m->running[i].pid, &status, WNOHANG) == m->running[i].pid)
-      finish(m, &m->running[i], status), some = true; /* another has its place now */
+      finish(m, &m->running[i], status), some = true; /* another process takes its entry now */
     else
       i++;
   }
   return some;
 }
 
-/* All accounts that were begun together. */
+/* Over all accounts in progress. */
 static void show_progress(struct migrate *m) {
   struct progress *p = &m->progress;
   p->messages = p->octets = p->all_messages = p->all_octets = 0;
@@ -345,9 +345,8 @@ static void show_progress(struct migrate *m) {
   if (p->all_messages) progress_step(p);
 }
 
-/* Until one has ended. SIGCHLD is blocked (work()), so it waits for us when it comes before we wait
- * for it.
- */
+/* Waits until one has ended. SIGCHLD is blocked (work()), so it stays pending if it comes before
+ * this. */
 static void wait_for_one(struct migrate *m) {
   sigset_t child;
   const struct timespec now_and_then = { 0, 200 * 1000 * 1000 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads an account's messages from the store's `export` and gives size, lines and SHA-256 of each
- * (exported.h). One message is under way at a time, as a running digest; its octets are not kept.
- */
+/* Reads an account's messages from the store's `export` and computes size, lines and SHA-256 of
+ * each (exported.h). One message at a time, as a running digest; its octets are not kept. */
 #include "src/cli/migrate/exported.h"
 
 #include "lib/base/num.h"
@@ -14,7 +13,7 @@ struct export_reading {
   struct exported message;
 };
 
-/* The message under way is whole. */
+/* The current message is complete. */
 static void ended(struct export_reading *r) {
   uint8_t digest[DIGEST_MAX];
   if (!r->run || !digest_end(&r->run, digest)) return;

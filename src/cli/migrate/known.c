@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What an account has already (known.h): a list of messages with two maps of chains, by UIDL and by
- * size. Invariants: a message of the mailbox stands for one of the source at most; digests are read
- * only once, and only when sizes leave a doubt; texts are bounded by KNOWN_MEMORY_MAX. */
+/* The messages that an account already has (known.h): a list with two maps of chains, by UIDL and
+ * by size. Invariants: a message of the mailbox corresponds to at most one of the source; digests
+ * are read only once, and only if sizes leave a doubt; texts are bounded by KNOWN_MEMORY_MAX. */
 #include "lib/base/array.h"
 #include "src/cli/migrate/known.h"
 
@@ -19,7 +19,7 @@ void known_free(struct known *k) {
   arena_reset(&k->mem);
 }
 
-/* It becomes the first of the chain. */
+/* Inserts it at the front of the chain. */
 static bool chain(struct map *m, uint64_t key, size_t *ret_next, size_t at) {
   uint64_t next = 0;
   map_get(m, key, &next);

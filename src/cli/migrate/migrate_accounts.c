@@ -15,7 +15,7 @@
 enum {
   FILE_MAX = 64 * 1024 * 1024,
   MEMORY_MAX = 512 * 1024 * 1024,
-  PIPE_ROOM = 1024 * 1024, /* at once, so that growing leaves no copies of passwords */
+  PIPE_ROOM = 1024 * 1024, /* full size at once, so that growing leaves no copies of passwords */
   ADDRESS_MAX = 320,
 };
 
@@ -63,7 +63,7 @@ static int by_address(const void *x, const void *y) {
   return order ? order : (a->line > b->line) - (a->line < b->line);
 }
 
-/* An account that is listed twice would be worked on by two processes at once. */
+/* An account that is listed twice would be migrated by two processes at once. */
 static bool are_different(struct migrate_accounts *a, struct buf *err) {
   struct migrate_account **sorted = arena_alloc(&a->mem, (a->count + 1) * sizeof *sorted);
   if (!sorted) return wrong(err, 1, "no memory");

@@ -10,7 +10,7 @@
 enum { MESSAGES_MAX = 10 * 1000 * 1000 /* about 2 GB of memory */ };
 #define SESSION_MS (UINT64_C(7) * 24 * 3600 * 1000)
 
-/* One session, on its way from the client's sink to the migration's. */
+/* One session, between the client's sink and the migration's. */
 struct old_reading {
   struct migrate_plan *plan;
   const struct migrate_sink *sink;
@@ -52,7 +52,7 @@ static enum pop3_sink_verdict piece(void *arg, struct pop3_item *item, struct sl
   return r->sink->piece(r->sink->arg, octets) ? POP3_SINK_ON : POP3_SINK_OVER;
 }
 
-/* Whether it is durable here does not matter there: nothing is deleted. */
+/* Durability here does not matter to this session: nothing is deleted there. */
 static enum pop3_sink_verdict end(void *arg, struct pop3_item *item) {
   const struct old_reading *r = arg;
   pop3_client_settle(r->session, item, true);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* Migrates one account:
  *
- *   the old server's list (the account is made, if necessary), and ours
+ *   the old server's list (the account is created, if necessary), and ours
  *   → plan
  *   → what is new or in doubt: fetched, compared, and imported with its UIDL → durable
  *   → if requested: what the old server no longer has is deleted here
- *   → if requested: the proof
+ *   → if requested: verification
  *
- * A message at which the session ends is stepped over by another session, and counts as one that
- * could not be moved.
+ * A message at which the session ends is skipped by another session, and counts as one that could
+ * not be moved.
  *
- * The proof reads what is here anew, from the store, and compares it with the list that the old
+ * Verification reads the account again, from the store, and compares it with the list that the old
  * server gave at the beginning: the same UIDLs and sizes, or (--prove=full) the same UIDLs and
  * octets. */
 #include <errno.h>
@@ -42,7 +42,7 @@ struct one {
   struct importer to;
   bool importing, made;
   struct stepped stepped;
-  int code;        /* what the sink ran into */
+  int code;        /* the sink's error */
   uint64_t failed; /* messages that could not be moved; the first is in result->note */
 };
 
@@ -107,7 +107,7 @@ static void take_exported(void *arg, const struct exported *e) {
   h->hashed = true;
 }
 
-/* What cannot be read stays without a digest, and is like no other message. */
+/* An unreadable message stays without a digest, and matches no other. */
 static int read_octets_here(struct one *o) {
   struct map by_uid;
   map_init(&by_uid);
@@ -118,7 +118,7 @@ static int read_octets_here(struct one *o) {
   return code;
 }
 
-/* A message that is in doubt because of its size may not be once the lines are known. */
+/* A doubt because of a message's size may be resolved once its lines are known. */
 static int compare_lists(struct one *o) {
   int code = read_here(o);
   if (code != CLI_EXIT_OK || !o->plan.doubt_count) return code;
@@ -170,7 +170,7 @@ static bool sink_piece(void *arg, struct slice octets) {
   return false;
 }
 
-/* False: the message is not taken. */
+/* False: the message is not imported. */
 static bool is_whole(struct one *o, const struct migrate_message *m) {
   if (o->message.size + SHORT_IS_FINE >= m->size || o->job->accept_short) return true;
   note(o,
@@ -212,7 +212,7 @@ static bool sink_end(void *arg, struct migrate_message *m, bool came) {
   return spooled_reset(&o->message) && ok;
 }
 
-/* Messages that were never received: too large, for example. */
+/* Counts messages that were never received: too large, for example. */
 static void count_passed_over(struct one *o) {
   for (size_t i = 0; i < o->plan.old_count; i++) {
     const struct migrate_message *m = &o->plan.old[i];
@@ -229,7 +229,7 @@ static void count_changed(struct migrate_result *r, uint64_t messages,
   mail_changes_add(&r->changed, c);
 }
 
-/* One session. *ret_again: it ended at a message, and another one can step over that. */
+/* One session. *ret_again: it ended at a message, and another one can skip that. */
 static int fetch_once(struct one *o, bool *ret_again) {
   const struct migrate_sink sink = { sink_listed, sink_wants, sink_piece, sink_end, o };
   struct migrate_result *r = o->job->result;
@@ -238,7 +238,7 @@ static int fetch_once(struct one *o, bool *ret_again) {
   o->failed = 0;
   migrate_plan_forget_old(&o->plan);
   int code = migrate_old_read(o->job->c, o->job->from, o->job->account, &o->plan, &sink, &stuck);
-  /* What has come is kept, whatever became of the rest. */
+  /* What has come is kept, whatever happened to the rest. */
   int kept = o->importing ? importer_end(&o->to) : CLI_EXIT_OK;
   if (o->importing) r->fetched = before + o->to.counts[IMPORTER_ADDED];
   if (o->importing) count_changed(r, o->to.changed_messages, &o->to.changed);

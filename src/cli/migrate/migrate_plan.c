@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Compares what the old server lists with what is here (migrate.h). Pure.
+/* Compares the old server's list with the account (migrate.h). Pure.
  *
  *   listed → new | here | gone | in doubt        in doubt --octets compared--> here | gone | new
  *
- * Invariants: a UIDL is kept by one message only; only a comparison of octets
- * settles a doubt; a message that came from elsewhere, or whose UIDL cannot be kept, is never left
- * over, and so never deleted. */
+ * Invariants: a UIDL is kept by one message only; only a comparison of octets resolves a doubt; a
+ * message that came from elsewhere, or whose UIDL cannot be kept, never counts as left over, and so
+ * is never deleted. */
 #include <stdlib.h>
 
 #include "lib/base/array.h"
@@ -83,7 +83,7 @@ static int by_shown(const void *x, const void *y) {
   return order ? order : (a->number > b->number) - (a->number < b->number);
 }
 
-/* Of several that are alike the first keeps the UIDL. */
+/* Of several messages with the same UIDL the first keeps it. */
 static bool mark_renamed(struct migrate_plan *p) {
   struct migrate_message **sorted = calloc(p->old_count + 1, sizeof *sorted);
   if (!sorted) return false;
@@ -126,7 +126,7 @@ static enum migrate_state state_of(const struct migrate_plan *p, const struct mi
   const struct migrate_here *h = m->here;
   if (!h) return MIGRATE_NEW;
   enum migrate_state state = h->gone ? MIGRATE_GONE : MIGRATE_HERE;
-  /* a name of its octets is proof */
+  /* a UIDL derived from its octets is proof */
   if (m->known ? m->known_uid == h->uid : m->renamed || m->imported) return state;
   if (m->known || m->shared) return MIGRATE_DOUBT;
   bool by_size = fits(h, m->size) && !(p->every_octet && h->size != MIGRATE_ANY);
@@ -146,7 +146,7 @@ bool migrate_plan_make(struct migrate_plan *p) {
     p->new_count += m->state == MIGRATE_NEW;
     p->doubt_count += m->state == MIGRATE_DOUBT;
     p->gone_count += m->state == MIGRATE_GONE;
-    /* Its UIDL is in use here, by another one: that one is not left over. */
+    /* Its UIDL is in use here, by another message: that one is not left over. */
     struct migrate_here *h = m->reused ? find_here(p, m->shown) : NULL;
     if (h) h->claimed = true;
   }
@@ -160,7 +160,7 @@ static bool is_same(const struct migrate_here *h, const struct importer_kept *ca
 }
 
 bool migrate_plan_came(struct migrate_plan *p, struct migrate_message *m) {
-  struct migrate_here *h = find_here(p, m->shown); /* of a twin too: their order may have changed */
+  struct migrate_here *h = find_here(p, m->shown); /* for twins too: their order may have changed */
   m->hashed = true;
   if (h && !h->taken && is_same(h, &m->kept)) {
     h->taken = m->known = true;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid salvage`: every message of a damaged store that can still be read, into Maildirs.
+/* `qasid salvage`: writes every message of a damaged store that can still be read into Maildirs.
  *
- *   PLACE/ADDRESS, with PLACE/ADDRESS.uidls   whose account and folder are known
- *   PLACE/folder-N …                          whose account's row is lost
- *   PLACE/unknown                             messages that no row says whose they are
- * Nothing is ever changed in what is read. */
+ *   PLACE/ADDRESS, with PLACE/ADDRESS.uidls   messages whose account and folder are known
+ *   PLACE/folder-N …                          messages whose account's row is lost
+ *   PLACE/unknown                             messages without a row that gives their owner
+ * The source is never changed. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ struct salvage_work {
   char database[PATH_ROOM], folder[PATH_ROOM]; /* the store's */
   const char *place;
   bool no_database;
-  struct map rowless; /* bodies whose file was found and whose row was not */
+  struct map rowless; /* bodies whose file was found but whose row was not */
   struct box box;
   struct table report;
   uint64_t damaged, unreadable, named;
@@ -47,7 +47,7 @@ struct salvage_work {
   uint8_t last[2];
   uint64_t got;
   uint32_t sum;
-  bool leading; /* NULs in front are no part of it */
+  bool leading; /* leading NULs are not part of it */
 };
 
 static int trouble(const char *what) {
@@ -58,7 +58,7 @@ static int trouble(const char *what) {
 
 static bool is_there(const char *path) { return access(path, F_OK) == 0; }
 
-/* A data folder has store/, which has the database and bodies/. */
+/* A data folder contains store/, which has the database and bodies/. */
 static int find(struct salvage_work *w, const char *from) {
   struct stat st;
   if (stat(from, &st) != 0) return cli_fail(CLI_EXIT_NO_INPUT, "%s: %s", from, strerror(errno));
@@ -101,7 +101,7 @@ static int is_free(const struct salvage_work *w) {
               : CLI_EXIT_OK;
 }
 
-/* An empty folder, made when missing. */
+/* An empty folder, created if missing. */
 static int make_place(const char *path) {
   if (mkdir(path, 0700) == 0) return CLI_EXIT_OK;
   if (errno != EEXIST) return trouble(path);
@@ -216,7 +216,7 @@ static void compare_sum(struct salvage_work *w, const struct salvage_body *b) {
        mailbox_out_name(w->box.out), (unsigned long long)b->id);
 }
 
-/* 1: it is written; 0: it can't be read; -1: nothing can be written any more. */
+/* 1: written; 0: unreadable; -1: the destination cannot be written any more. */
 static int write_message(struct salvage_work *w, const struct salvage_body *b,
                          const struct mail_meta *meta) {
   char path[PATH_ROOM];
@@ -226,7 +226,7 @@ static int write_message(struct salvage_work *w, const struct salvage_body *b,
   bool whole = salvage_head(&w->salvage, b, put, w) &&
                (b->in_file ? put_file(w, path, b->start, b->size - b->head)
                            : salvage_octets(&w->salvage, b, put, w));
-  /* Every body ends so: one that does not is not what was kept (schema.h, 4). */
+  /* Every body ends in this way: one that does not was changed (schema.h, 4). */
   whole = whole && w->got == b->size && w->last[0] == '\r' && w->last[1] == '\n';
   if (mailbox_out_error(w->box.out)[0]) return -1;
   if (!whole) return mailbox_out_cut(w->box.out), 0;
@@ -237,8 +237,8 @@ static int write_message(struct salvage_work *w, const struct salvage_body *b,
   return 1;
 }
 
-/* The row is lost, but there is a file of that number, and a message ends where its file does. The
- * head was in the row: the message is written without it, and is damaged. */
+/* The row is lost, but there is a file with that number, and a message ends where its file does.
+ * The head was in the row: the message is written without it, and counts as damaged. */
 static bool body_without_row(struct salvage_work *w, const struct salvage_entry *e,
                              struct salvage_body *ret) {
   char path[PATH_ROOM];
@@ -251,8 +251,7 @@ static bool body_without_row(struct salvage_work *w, const struct salvage_entry 
   return map_put(&w->rowless, e->body, 1);
 }
 
-/* The file has fewer octets than the message had: what was in front of them is lost with the
- * row. */
+/* The file has fewer octets than the message had: the head is lost with the row. */
 static void found_headless(struct salvage_work *w, const struct salvage_entry *e,
                            const struct salvage_body *b) {
   if (b->size >= e->size) return;
@@ -335,8 +334,7 @@ static bool write_unknown_bodies(struct salvage_work *w) {
   return ok;
 }
 
-/* A file without a row: where the message begins in it is not known, but NULs are in front of it
- * only. */
+/* A file without a row: it is unknown where the message begins in it, but NULs precede it. */
 static bool write_file(struct salvage_work *w, const char *path) {
   struct mail_meta meta = { 0 };
   struct stat st;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What is left of a store (salvage.h): rows of all tables, recognised by their shape, sorted and
- * put together by their numbers. Invariants: the file is only read; a row that matches no shape is
+/* The remains of a store (salvage.h): rows of all tables, recognised by their shape, sorted and
+ * combined by their numbers. Invariants: the file is only read; a row that matches no shape is
  * ignored; of several rows with one key one is kept; nothing depends on a row being there. */
 #include "lib/base/array.h"
 #include "src/cli/salvage/salvage.h"
@@ -93,7 +93,8 @@ static void take_entry(struct salvage *s, const struct page_row *r) {
   if (uidl.n) e->uidl = arena_copy(&s->mem, uidl);
 }
 
-/* A deleted message that is kept: its body has an owner. Marked once all bodies are known. */
+/* A deleted message that is kept: marked once all bodies are known, so that its body has an
+ * owner. */
 static void take_kept(struct salvage *s, const struct page_row *r) {
   struct salvage_entry *e = one_more(s, &s->entries, &s->entry_count, &s->entry_cap, sizeof *e);
   if (e) *e = (struct salvage_entry){ .folder = 0, .body = value(r, FORMAT_DELETED_BODY) };
@@ -185,7 +186,7 @@ struct salvage_body *salvage_body(const struct salvage *s, uint64_t id) {
   return FIND(s->bodies, s->body_count, body_order, (struct salvage_body){ .id = id });
 }
 
-/* Takes the deleted ones out of the entries; marks the bodies that have an owner. */
+/* Removes the deleted ones from the entries; marks the bodies that have an owner. */
 static void mark(struct salvage *s) {
   size_t kept = 0;
   for (size_t i = 0; i < s->entry_count; i++) {
