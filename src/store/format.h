@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The stored format, as far as code outside the store's SQL knows it: `qasid salvage` reads it
- * without the store, and import and export carry its flags. src/store/sql/schema.h says what the
- * tables mean; tests/unit/test_format.c holds this file against a database. */
+/* The parts of the stored format that code outside the store's SQL knows: `qasid salvage` reads it
+ * without the store, and import and export carry its flags. src/store/sql/schema.h describes the
+ * tables; tests/unit/test_format.c checks this file against a database. */
 #ifndef QASID_STORE_FORMAT_H
 #define QASID_STORE_FORMAT_H
 
@@ -12,8 +12,8 @@
 #define STORE_FOLDER "store" /* in the data folder; it contains the others */
 #define STORE_DATABASE "database.sqlite"
 #define HISTORY_DATABASE "history.sqlite" /* jobs/history.h */
-/* Of a new database: docs/design/space.md. One that an earlier version made keeps its own, 16 KB,
- * until `qasid compact`. */
+/* For a new database: docs/design/space.md. One that an earlier version created keeps its page
+ * size, 16 KB, until `qasid compact`. */
 enum { STORE_PAGE = 4096 };
 
 /* A body that is a file: for printf, with STORE_BODY_AT(id). */
@@ -94,8 +94,7 @@ enum { STORE_DELETED_COLUMNS(FORMAT_CONSTANT) };
 
 /* --- values --- */
 
-/* The bits of `flags`, in the order of Maildir's letters DFRST without those that have no
- * letter. */
+/* The bits of `flags`, in the order of Maildir's letters DFRST, except those without a letter. */
 enum { MAIL_SEEN = 1, MAIL_ANSWERED = 2, MAIL_FLAGGED = 4, MAIL_DELETED = 8, MAIL_DRAFT = 16 };
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The process around the store's core: the loop, the threads with the database, the folder.
  *
- * If the disk fails, the process answers every job that is out with "try later" and exits; the
- * parent starts it anew from what is on the disk. */
+ * If the disk fails, the process answers every outstanding job with "try later" and exits; the
+ * parent starts it again from what is on the disk. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,8 @@
 #include "src/store/workers.h"
 
 enum {
-  /* A command whose output the command line has not taken yet waits, looked at every PARKED_MS. */
+  /* A command whose output the command line has not read yet waits, and is checked every
+   * PARKED_MS. */
   BACKLOG_MAX = 4 * 1024 * 1024,
   PARKED_MS = 10,
 };
@@ -76,7 +77,7 @@ static void core_random(void *arg, void *to, size_t n) { sys_random(to, n); }
 
 /* --- the loop --- */
 
-/* At the end of a turn: all that was asked in it goes to the threads together. */
+/* At the end of a turn: hands all jobs of the turn to the threads together. */
 static void hand_over(void *arg) {
   struct store_process *s = arg;
   workers_put(s->workers, &s->writes, &s->reads, &s->slow);
@@ -126,7 +127,7 @@ static void finish_done(struct store_process *s) {
   }
 }
 
-/* Whatever is out comes back and is answered. Commands under way are cut short. */
+/* Waits until every outstanding job was answered. Commands in progress are ended early. */
 static void drain(struct store_process *s) {
   store_stop(s->store);
   while (store_jobs_out(s->store)) {
@@ -157,7 +158,7 @@ static void on_wake(void *arg, int ready) {
   restart_if_asked(s);
 }
 
-/* Not under the message that met it. */
+/* Not inside the message that met the failure. */
 static void on_broken(void *arg) { stop_if_broken(arg); }
 
 /* --- the process --- */

@@ -15,7 +15,7 @@
 
 enum {
   STACK = 1024 * 1024,
-  STEP_MS = 20, /* between two steps of what is done in quiet */
+  STEP_MS = 20, /* between two steps of idle work */
 };
 
 struct queue {
@@ -29,7 +29,7 @@ struct worker {
   struct store_engine *engine;
   pthread_t thread;
   bool started;
-  bool resting; /* the writer: nothing came since the last step of what is done in quiet */
+  bool resting; /* the writer: nothing has come since the last step of idle work */
 };
 
 struct workers {
@@ -41,8 +41,8 @@ struct workers {
   pthread_cond_t some_done;
   bool stopping, broken;
 
-  uint64_t other_ms;   /* the writer's alone: when it last wrote what is not patient */
-  uint64_t patient_ms; /* the same: patient work rests until then, unless it is quiet */
+  uint64_t other_ms;   /* the writer's only: when it last wrote a job that is not patient */
+  uint64_t patient_ms; /* likewise: patient work pauses until then, unless the writer is idle */
   int fd;
   struct worker writer, slow_reader, readers[READERS_MAX];
   unsigned reader_count;
@@ -69,7 +69,7 @@ static void append(struct job_line *to, struct job_line *from) {
   *from = (struct job_line){ NULL, NULL };
 }
 
-/* The first of them, at most `most`. */
+/* The first jobs of the line, at most `most`. */
 static struct job_line take(struct job_line *l, unsigned most) {
   struct job_line taken = { l->first, l->first };
   while (taken.last && --most && store_job_next(taken.last))
@@ -83,7 +83,7 @@ static struct job_line take(struct job_line *l, unsigned most) {
 
 /* --- the threads --- */
 
-/* Called with the lock held. Wakes the owner for the first job finished since it last looked. */
+/* Called with the lock held. Wakes the owner for the first job finished since it last checked. */
 static void hand_back(struct workers *p, struct job_line *jobs, bool broken) {
   bool first = !p->done.first;
   append(&p->done, jobs);
@@ -109,14 +109,14 @@ static bool stays_quiet(struct worker *w) {
   return false;
 }
 
-/* Patient work rests after what it made the writer do. */
+/* Patient work pauses in proportion to the work it caused the writer. */
 static void rest(struct workers *p, uint64_t begun) {
   uint64_t now = sys_mono_ms(), ms = PATIENT_REST * (now - begun + 1);
   p->patient_ms = now + (ms < PATIENT_REST_MOST_MS ? ms : PATIENT_REST_MOST_MS);
 }
 
-/* Housekeeping while nothing waits, and before the next group when it is urgent. Called with the
- * lock held, which is released meanwhile. False: there is nothing to be done now. */
+/* Housekeeping while nothing waits, and before the next group if it is urgent. Called with the lock
+ * held, which is released meanwhile. False: there is nothing to do now. */
 static bool run_housekeeping(struct worker *w) {
   struct workers *p = w->all;
   pthread_mutex_unlock(&p->lock);
@@ -130,13 +130,13 @@ static bool run_housekeeping(struct worker *w) {
   pthread_mutex_unlock(&p->lock);
   uint64_t begun = sys_mono_ms();
   bool fine = store_idle(w->engine);
-  if (p->patient_ms) rest(p, begun); /* the log is mostly that work's */
+  if (p->patient_ms) rest(p, begun); /* most of the log comes from that work */
   pthread_mutex_lock(&p->lock);
   p->broken |= !fine;
   return true;
 }
 
-/* How long patient work has to wait; 0: it may go on. */
+/* How long patient work has to pause; 0: it may continue. */
 static uint64_t patient_rests_ms(const struct workers *p) {
   uint64_t now = sys_mono_ms(), quiet = p->other_ms + QUIET_MS;
   uint64_t until = p->patient_ms < quiet ? p->patient_ms : quiet;
@@ -235,7 +235,7 @@ static bool start_all(struct workers *p, struct disk *disk, const struct conf *c
   return true;
 }
 
-/* The writer waits with a time-out, by the clock that never goes back. */
+/* The writer waits with a time-out on the monotonic clock. */
 static void init_writes(struct queue *q) {
   pthread_condattr_t attr;
   pthread_condattr_init(&attr);
@@ -277,7 +277,7 @@ void workers_free(struct workers **ws) {
   pthread_mutex_unlock(&p->lock);
   for (unsigned i = 0; i < READERS_MAX; i++) end(&p->readers[i]);
   end(&p->slow_reader);
-  end(&p->writer); /* last: it empties the log */
+  end(&p->writer); /* last: it truncates the log */
   pthread_cond_destroy(&p->writes.more);
   pthread_cond_destroy(&p->reads.more);
   pthread_cond_destroy(&p->slow.more);
@@ -297,7 +297,7 @@ static int give(struct queue *q, struct job_line *jobs) {
   return wake;
 }
 
-/* To the writer, which is one thread. */
+/* For the writer, which is a single thread. */
 static int give_writes(struct workers *p, struct job_line *jobs) {
   int wake = jobs->first ? 1 : 0;
   for (struct store_job *j = jobs->first, *next; j; j = next) {
@@ -329,7 +329,8 @@ int workers_fd(const struct workers *p) { return p->fd; }
 struct store_job *workers_done(struct workers *p) {
   uint64_t count;
   (void)!read(p->fd, &count,
-              sizeof count); /* cleared before looking, so that a later job wakes the owner again */
+              sizeof count); /* cleared before checking, so that a later job wakes the owner
+                              * again */
   pthread_mutex_lock(&p->lock);
   struct store_job *jobs = p->done.first;
   p->done = (struct job_line){ NULL, NULL };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A command's answer in the making (admin.h): it gathers in the job, and is discarded whole where a
+/* Building a command's answer (admin.h): it is collected in the job, and discarded as a whole if a
  * slice fails. */
 #include "src/store/jobs/admin.h"
 
@@ -98,7 +98,7 @@ void admin_begin_slice(struct admin_job *a) {
   a->changes_end = &a->changes;
 }
 
-/* Discards what was gathered; only the reason is sent. */
+/* Discards the collected answer; only the reason is sent. */
 void admin_trouble(struct admin_job *a, const char *why) {
   char text[256];
   snprintf(text, sizeof text, "%s", why);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* The commands of `qasid` that are the store's: a table of verbs (verbs.def), each run as a job.
+/* The commands of `qasid` that the store implements: a table of verbs (verbs.def), each run as a
+ * job.
  *
- * Its answer (columns, rows, octets) gathers in the job as encoded messages and goes out when the
- * slice is finished; long work sets `again` and is called once more. What it changes in the
- * directory is noted beside, and the owner forgets it once it is durable. */
+ * The answer (columns, rows, octets) is collected in the job as encoded messages and sent when the
+ * slice is finished; long work sets `again` and is called once more. Changes to the directory are
+ * recorded in the job, and the owner drops the affected cache entries once they are durable. */
 #ifndef QASID_STORE_JOBS_ADMIN_H
 #define QASID_STORE_JOBS_ADMIN_H
 
@@ -16,7 +17,8 @@ enum { ADMIN_WORDS_MAX = 1024 };
 
 enum admin_where {
   ADMIN_READ,  /* by a reader's thread */
-  ADMIN_WRITE, /* in the writer's, inside a group's transaction; may be run twice, see job.h */
+  ADMIN_WRITE, /* by the writer's thread, inside a group's transaction; may be run twice, see
+                * job.h */
   ADMIN_OWNER, /* at once, on the owner's thread */
 };
 
@@ -33,17 +35,17 @@ struct release_job {
   bool released; /* result */
 };
 
-/* What a command changed in the tables, so that the owner forgets what it remembers of it. */
+/* What a command changed in the tables, so that the owner can drop the affected cache entries. */
 enum change_kind {
   CHANGE_DOMAIN,          /* text */
-  CHANGE_ADDRESS,         /* text: it, or where it leads */
+  CHANGE_ADDRESS,         /* text: the address, or one of its targets */
   CHANGE_ACCOUNT,         /* id: its limits */
-  CHANGE_QUOTA,           /* id: it is new, and has a quota */
+  CHANGE_QUOTA,           /* id: a new account, with a quota */
   CHANGE_ACCOUNT_REMOVED, /* id */
-  CHANGE_CONTENT,         /* id: how much mail it has */
-  CHANGE_RESTORED,        /* id: the same; `messages` of it are back */
-  CHANGE_QUEUE_DUE,       /* text: a destination, some of whose recipients are due now */
-  CHANGE_QUEUE_TO_FAIL,   /* recipients are to end now */
+  CHANGE_CONTENT,         /* id: the amount of its mail */
+  CHANGE_RESTORED,        /* id: likewise; `messages` of it were restored */
+  CHANGE_QUEUE_DUE,       /* text: a destination, some of whose recipients were made due */
+  CHANGE_QUEUE_TO_FAIL,   /* some recipients are to fail now */
 };
 
 struct change {
@@ -58,35 +60,36 @@ struct admin_job {
   enum admin_verb verb;
   struct slice words[ADMIN_WORDS_MAX]; /* arguments */
   size_t count;
-  struct buf bulk;     /* rows that were put for it (admin_bulk.c) */
-  bool keep;           /* what is deleted can be brought back (undelete_time) */
-  uint64_t quota;      /* the option's, as it is now */
+  struct buf bulk;     /* rows sent ahead for it (admin_bulk.c) */
+  bool keep;           /* deleted mail can be restored (undelete_time) */
+  uint64_t quota;      /* the option's current value */
   bool dotless, sends; /* the options dotless_domains, send */
   /* the answer */
   struct buf out;                    /* whole messages with their heads */
-  bool columns_sent, columns_before; /* before: the present slice */
+  bool columns_sent, columns_before; /* before: as of the start of this slice */
   enum cli_code code;
   struct buf text;
   struct arena memory; /* of this slice */
   struct change *changes, **changes_end;
-  bool undone;    /* the slice ran before, and was rolled back then: it begins where it began */
-  bool to_reader; /* result: the next slices are a reader's */
-  /* the words for an error of a connection of its own; or NULL */
+  bool undone;    /* the slice was run before and rolled back: it starts again from the same
+                   * point */
+  bool to_reader; /* result: the following slices are for a reader */
+  /* the text for an error of a connection of its own; or NULL */
   const char *(*why)(struct admin_job *a);
-  void *state; /* a long command's own, and what frees it */
+  void *state; /* the state of a long command, and the function that frees it */
   void (*state_free)(void *state);
-  struct queue_view *view; /* a command of the queue's: why rows wait. Owned; NULL: no memory */
-  bool holding;            /* result: body files are held until the command ends (sql/whole.h) */
+  struct queue_view *view; /* for a queue command: why rows wait. Owned; NULL: no memory */
+  bool holding;            /* result: body files are kept until the command ends (sql/whole.h) */
 };
 
-/* Forgets the answer of the slice before. */
+/* Discards the answer of the previous slice. */
 void admin_begin_slice(struct admin_job *a);
-/* Discards what was gathered; only the reason is sent. */
+/* Discards the collected answer; only the reason is sent. */
 void admin_trouble(struct admin_job *a, const char *why);
 
 /* --- for handlers --- */
 
-/* A long command's own memory; freed with the job. */
+/* Sets a long command's state; freed with the job. */
 void admin_set_state(struct admin_job *a, void *state, void (*state_free)(void *state));
 
 /* Ends the command with a sentence. Returns DB_OK, so that a handler can return it. */
@@ -98,14 +101,14 @@ void admin_row(struct admin_job *a, const struct slice *values, size_t count);
 #define ADMIN_ROW(a, ...)                               \
   admin_row((a), (const struct slice[]){ __VA_ARGS__ }, \
             sizeof((const struct slice[]){ __VA_ARGS__ }) / sizeof(struct slice))
-/* A number as a value; lives as long as admin_copy's. */
+/* A number as a value; valid as long as admin_copy()'s. */
 struct slice admin_num(struct admin_job *a, uint64_t n);
-/* A row of a name and a number, as `status` has them. */
+/* A row of a name and a number, as in `status`. */
 void admin_fact(struct admin_job *a, const char *name, uint64_t n);
 /* Octets of a stream; at most IPC_CHUNK. */
 void admin_output(struct admin_job *a, struct slice octets);
 struct change *admin_change(struct admin_job *a, enum change_kind kind);
-/* DB_OK, or DB_NOMEM. The text is to live until the slice is finished. */
+/* DB_OK, or DB_NOMEM. The text must stay valid until the slice is finished. */
 enum db_result admin_changed(struct admin_job *a, enum change_kind kind, struct slice text);
 enum db_result admin_changed_id(struct admin_job *a, enum change_kind kind, uint64_t id);
 /* A copy that lives until the slice is finished. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a delivery holds beside its rows, and what is computed of it alone. */
+/* The memory of a delivery job besides its rows, and values computed from it alone. */
 #include "src/store/jobs/deliver.h"
 
 #include <stdlib.h>
@@ -9,12 +9,12 @@
 #include "src/store/jobs/report.h"
 
 enum {
-  KEPT_MAX = 4 * 1024 * 1024, /* addresses and the like of one message */
+  KEPT_MAX = 4 * 1024 * 1024, /* addresses and other texts of one message */
 };
 
-/* The surrogate's size of what is stored, when the message as it came, `octets` of it, has a
- * surrogate of size `known`: what is added behind is ASCII, and mostly the head is. A size that is
- * impossible counts as unknown, as does that of a message whose head has a surrogate. */
+/* The surrogate's size for the stored form, if the message as received, `octets` long, has a
+ * surrogate of size `known`: the added end is ASCII, and usually the head is. An impossible size
+ * counts as unknown, as does that of a message whose head has a surrogate. */
 static uint64_t surrogate_of(const struct deliver_job *d, uint64_t known, uint64_t octets) {
   if (surrogate_wants(d->head)) return SURROGATE_UNKNOWN;
   if (known <= SURROGATE_SAME) return known;

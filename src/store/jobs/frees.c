@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What jobs hold besides themselves: one function a kind, where it holds anything (kinds.def). */
+/* Frees the parts of jobs: one function for each kind that has any (kinds.def). */
 #include "src/store/jobs/frees.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What frees the parts of a job of each kind (kinds.def). For job.c only. */
+/* Functions that free the parts of a job of each kind (kinds.def). For job.c only. */
 #ifndef QASID_STORE_JOBS_FREES_H
 #define QASID_STORE_JOBS_FREES_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the store does by the clock (owner/housekeeping.c): KIND_HOUSEKEEPING removes some messages,
+/* The store's time-driven work (owner/housekeeping.c): KIND_HOUSEKEEPING removes some messages,
  * KIND_OLD_MAIL finds accounts that may have old ones. */
 #ifndef QASID_STORE_JOBS_HOUSEKEEPING_H
 #define QASID_STORE_JOBS_HOUSEKEEPING_H
@@ -27,8 +27,8 @@ struct housekeeping_job {
   uint64_t folder;
   int64_t before_s; /* HOUSEKEEPING_EXPIRE, HOUSEKEEPING_PURGE */
   uint64_t most;    /* HOUSEKEEPING_TRIM: octets */
-  uint64_t from;    /* HOUSEKEEPING_EXPIRE: uids below it were looked at */
-  bool keep;        /* HOUSEKEEPING_EXPIRE: so that they can be brought back */
+  uint64_t from;    /* HOUSEKEEPING_EXPIRE: uids below it were already examined */
+  bool keep;        /* HOUSEKEEPING_EXPIRE: keep them, so that they can be restored */
   /* result */
   uint64_t next; /* HOUSEKEEPING_EXPIRE: `from` of the next slice */
   struct housekeeping_effect effects[HOUSEKEEPING_SLICE];
@@ -38,11 +38,11 @@ struct housekeeping_job {
 struct old_mail_job {
   struct store_job job;
   uint64_t after;
-  int64_t usual_days; /* of accounts without their own; -1: never */
+  int64_t usual_days; /* for accounts without a value of their own; -1: never */
   /* result */
   uint64_t found[OLD_MAIL_FOUND];
   size_t count;
-  uint64_t next; /* `after` of the next slice; UINT64_MAX: that was all */
+  uint64_t next; /* `after` of the next slice; UINT64_MAX: there are no more */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Making and freeing jobs (job.h has their life), and what a database's or a disk's error means for
- * the job that met it. Invariant: a job's result is JOB_TROUBLE until a run has set another. */
+/* Creating and freeing jobs (job.h has their life), and what an error of a database or a disk means
+ * for the job. Invariant: a job's result is JOB_TROUBLE until a run has set another. */
 #include "src/store/jobs/job.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A maildrop as POP3 has it: the snapshot at its opening, octets of its messages, the deletions at
+/* A maildrop as POP3 sees it: the snapshot at its opening, octets of its messages, the deletions at
  * QUIT. KIND_OPEN, KIND_READ, KIND_QUIT. */
 #ifndef QASID_STORE_JOBS_MAILDROP_H
 #define QASID_STORE_JOBS_MAILDROP_H
@@ -18,8 +18,8 @@ struct open_job {
   struct buf rows; /* as in pop_listing */
 };
 
-/* A message that is a file: its descriptor (-1: none), what is in front of the file's octets, and
- * where in it those begin. */
+/* A message that is a file: its descriptor (-1: none), its head, and the offset in the file where
+ * its octets begin. */
 struct read_file {
   int fd;
   uint32_t uid;
@@ -35,10 +35,10 @@ struct read_job {
   uint32_t uid;
   uint64_t offset;
   uint32_t most;
-  uint8_t ahead;    /* how many of the next files are wanted too */
+  uint8_t ahead;    /* how many of the following files are wanted too */
   bool octets_only; /* never the file itself */
   /* results */
-  struct read_file file; /* fd not -1: in place of `data` */
+  struct read_file file; /* fd not -1: instead of `data` */
   struct buf data;
   struct arena heads;
   struct read_file next[POP_AHEAD_MAX];
@@ -50,7 +50,7 @@ struct quit_job {
   uint64_t account, folder;
   uint32_t *uids; /* owned */
   size_t count;
-  bool keep; /* so that they can be brought back */
+  bool keep; /* keep them, so that they can be restored */
   /* results */
   uint32_t deleted;
   uint64_t octets;

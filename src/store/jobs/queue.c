@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What stored octets say of themselves (queue.h). */
+/* Facts derived from stored octets (queue.h). */
 #include "src/store/jobs/queue.h"
 
 enum { LINE_MAX = 2048 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A message and its recipients elsewhere, as they are described when they are written to the
- * queue. */
+/* A message and its remote recipients, as described when they are written to the queue. */
 #ifndef QASID_STORE_JOBS_QUEUE_LETTER_H
 #define QASID_STORE_JOBS_QUEUE_LETTER_H
 
@@ -15,19 +14,19 @@ struct queue_letter {
   struct slice envid;       /* xtext as it came, or empty */
   uint8_t ret;              /* enum smtp_ret */
   uint8_t flags;            /* enum envelope_flags, QUEUE_PATH_OURS */
-  uint64_t account;         /* who submitted it; 0: nobody who logged in */
+  uint64_t account;         /* the account that submitted it; 0: no login */
 };
 
 struct queue_rcpt {
-  struct slice address; /* as it stands on the wire, without brackets */
-  /* its domain in lower case, and what else its way depends on (src/store/owner/routes.h) */
+  struct slice address; /* in wire form, without brackets */
+  /* its domain in lower case, and what else its routing depends on (src/store/owner/routes.h) */
   struct slice destination;
   struct slice orcpt; /* "rfc822;xtext" or empty */
-  /* the address here that leads there; empty: the envelope's own recipient */
+  /* the local address through which it is reached; empty: the envelope's own recipient */
   struct slice forwarder;
   uint8_t notify; /* enum smtp_notify; 0: not given */
   bool held;
-  uint8_t why; /* it is held: enum queue_held_by */
+  uint8_t why; /* if held: enum queue_held_by */
 };
 
 /* Why a recipient is held: by the administrator, or by a limit of the account, in the order of enum

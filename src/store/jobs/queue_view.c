@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Finds the one reason why a row waits, in a copy of what the owner knows. Invariants: rows and
- * heads are sorted, since a reader looks them up by binary search; the copy never changes once
- * made, so a reader needs no lock. */
+/* Finds the one reason why a row waits, in a copy of the owner's state. Invariants: rows and heads
+ * are sorted, since a reader looks them up by binary search; the copy never changes once made, so a
+ * reader needs no lock. */
 #include "src/store/jobs/queue_view.h"
 
 #include <stdlib.h>

@@ -17,11 +17,11 @@ enum queue_reason {
   QUEUE_REASONS
 };
 const char *queue_reason_word(enum queue_reason r);
-/* As it is told to the sender of a message that is late. */
+/* The text for the sender of a delayed message. */
 const char *queue_reason_text(enum queue_reason r);
 /* True if the reason is that a sender has the row. */
 bool queue_reason_in_hands(enum queue_reason r);
-/* QUEUE_REASONS if the word is no reason's name. */
+/* QUEUE_REASONS if the word is not a reason's name. */
 enum queue_reason queue_reason_named(struct slice word);
 
 struct view_row {
@@ -33,17 +33,17 @@ struct view_row {
 struct view_head {
   struct slice name;
   int64_t dead_until; /* 0: not dead */
-  bool full;          /* as much is in hands as may be */
+  bool full;          /* the maximum is in hands */
 };
 struct queue_view {
   struct view_row *rows; /* in a sender's hands, by row */
   size_t row_count;
-  struct view_head *heads; /* dead or full ones only, by name */
+  struct view_head *heads; /* only dead or full ones, by name */
   size_t head_count;
   bool sender, room; /* there is a sender; it has room for more */
   struct arena memory;
 };
-/* Once rows and heads are all there, before the first look. */
+/* To be called once rows and heads are complete, before the first look-up. */
 void queue_view_sort(struct queue_view *v);
 void queue_view_free(struct queue_view **v);
 
@@ -55,7 +55,7 @@ struct queue_held {
 struct queue_why {
   enum queue_reason reason;
   bool in_hands;            /* a sender has it, whatever the reason */
-  int64_t since_s, until_s; /* 0: not known, or there is none */
+  int64_t since_s, until_s; /* 0: unknown, or none */
   uint64_t session;         /* QUEUE_REASON_SESSION: its number */
 };
 struct queue_why queue_view_why(const struct queue_view *v, uint64_t row, struct slice destination,

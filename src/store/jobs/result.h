@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Results of recipients in a sender's hands, or of recipients that have expired, as a write job. */
+/* Results for recipients in a sender's hands, or for recipients that have expired, as a write
+ * job. */
 #ifndef QASID_STORE_JOBS_RESULT_H
 #define QASID_STORE_JOBS_RESULT_H
 
@@ -10,8 +11,8 @@ enum queue_move {
   QUEUE_DELIVERED, /* the row goes */
   QUEUE_FAILED,    /* the row goes */
   QUEUE_LATER,     /* due and delay are stored */
-  QUEUE_CUT,       /* the attempt was cut here: due at once, and only the history tells it */
-  QUEUE_UNTOUCHED, /* nobody tried: due at once */
+  QUEUE_CUT,       /* the attempt was interrupted: due at once, and only recorded in the history */
+  QUEUE_UNTOUCHED, /* not tried: due at once */
 };
 /* The row stays in the queue. */
 static inline bool queue_stays(enum queue_move m) {
@@ -23,29 +24,30 @@ struct queue_result {
   struct send_outcome outcome;
   enum queue_move move;
   enum smtp_class class; /* of the outcome; delivered: unknown */
-  bool report;           /* it is in the report of this job */
-  bool over;             /* QUEUE_FAILED, since its time in the queue is over */
-  bool doubtful;         /* the end of data had no reply that decides it: it may have been taken */
+  bool report;           /* it is included in this job's report */
+  bool over;             /* QUEUE_FAILED because it expired */
+  bool doubtful;         /* no decisive reply to the end of data: the message may have been taken */
   int64_t due;           /* QUEUE_LATER */
   uint32_t delay;
-  struct slice destination; /* QUEUE_LATER: the one under which it waits now; empty: as before */
+  struct slice destination; /* QUEUE_LATER: the destination under which it waits from now on; empty:
+                             * unchanged */
   /* results */
-  bool there; /* the row was there: what is said above has become true */
-  /* what another server said last: the outcome, or what is known of an earlier attempt */
+  bool there; /* the row existed: the result has been applied */
+  /* another server's last reply: the outcome, or that of an earlier attempt */
   struct attempt_last last;
 };
 
 struct result_job {
   struct store_job job;
   uint64_t tag;        /* 0: housekeeping's, nothing was in hands */
-  bool here;           /* nobody tried: the outcome was decided here */
-  struct arena memory; /* of what the slices here point to */
+  bool here;           /* not tried: the outcome was decided here */
+  struct arena memory; /* for the slices here */
   struct taken_letter *letter;
   struct queue_result *results;
   size_t count;
   struct slice host, address, tls;
   bool unreachable;
-  bool moved; /* its mail goes another way now than the rest of the destination that it was in */
+  bool moved; /* its mail is now routed differently from the rest of its former destination */
   int64_t dead_until;
   struct report_post report;
 };

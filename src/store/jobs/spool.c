@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What chunks behind a chunk hold, and what a message lacks at its end (spool.h). */
+/* The memory of chunks sent after a chunk, and what a message lacks at its end (spool.h). */
 #include "src/store/jobs/spool.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* An address of another server whose TLS failed, and the job that writes all of them:
+/* An address of another server whose TLS failed, and the job that stores all of them:
  * KIND_TLS_FAILURES. */
 #ifndef QASID_STORE_JOBS_TLS_FAILURES_H
 #define QASID_STORE_JOBS_TLS_FAILURES_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* UIDLs of our own making: sixteen lower-case hexadecimal digits, UIDVALIDITY then UID. Since a UID
- * is never used twice under one UIDVALIDITY, such a UIDL names one message for ever (RFC 1939 §7).
+ * is never reused under one UIDVALIDITY, such a UIDL identifies one message for ever (RFC 1939 §7).
  * Also the grammar that an imported UIDL must have. */
 #include "src/store/jobs/uidl.h"
 

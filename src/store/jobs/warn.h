@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Tells the sender of a message that recipients still wait: KIND_WARN. */
+/* Tells the sender of a message that recipients are still waiting: KIND_WARN. */
 #ifndef QASID_STORE_JOBS_WARN_H
 #define QASID_STORE_JOBS_WARN_H
 
