@@ -103,14 +103,9 @@ void process_fail(struct process *r, const char *fmt, ...) {
   process_exit(r, 75);
 }
 
-void process_again(struct process *r, const char *fmt, ...) {
-  char text[1024];
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(text, sizeof text, fmt, ap);
-  va_end(ap);
+void process_again(struct process *r, const char *why) {
   if (r->over) return;
-  log_print(&r->log, LOG_E_AGAIN, "%s", text);
+  log_print(&r->log, LOG_E_AGAIN, "%s", why);
   send_to_parent(r, process_again_type, SLICE_NONE);
   process_exit(r, 0);
 }

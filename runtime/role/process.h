@@ -93,7 +93,7 @@ void process_exit(struct process *r, int code);
 /* Reports the failure to the parent, then ends the process with 75 (EX_TEMPFAIL). */
 void process_fail(struct process *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Logs the request, then ends the process so that it is started again. */
-void process_again(struct process *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void process_again(struct process *r, const char *why);
 /* Reports that a long start() makes progress; may be called as often as it likes. A start that
  * reports nothing for role_row.ready_s is killed. */
 void process_advances(struct process *r);

@@ -25,19 +25,9 @@ enum back { BACK, NOT_YET, NO_SERVER };
  * process. */
 static enum back is_back(struct cli *c, struct table *t, bool *gone) {
   const struct slice words[] = { SLICE("status") };
-  int code;
   if (!link_probe(c)) return NO_SERVER;
   table_init(t);
-  struct cli_link *l = link_open(c, ROLE_STORE, 0, &code);
-  struct link_reply reply = { .event = LINK_LOST };
-  bool asked = l && link_ask(l, words, 1);
-  while (asked && link_next(l, &reply) != LINK_LOST && reply.event != LINK_DONE)
-    if (reply.event == LINK_COLUMNS)
-      table_columns(t, reply.data);
-    else if (reply.event == LINK_ROW)
-      table_add(t, reply.data);
-  link_free(&l);
-  bool answered = reply.event == LINK_DONE && reply.code == CLI_OK;
+  bool answered = ask_quietly(c, ROLE_STORE, words, 1, t);
   if (answered && (*gone || fact(t, "compacted"))) return BACK;
   *gone |= !answered;
   table_free(t);

@@ -17,22 +17,36 @@ size_t ask_words(const struct cli *c, struct slice *ret) {
   return n;
 }
 
-int ask_answer(struct cli_link *l, struct table *t, struct buf *text) {
-  struct link_reply reply;
+/* To its end, which is *ret: LINK_DONE or LINK_LOST. False: the table has no room. */
+static bool take_answer(struct cli_link *l, struct table *t, struct link_reply *ret) {
   bool room = true;
   for (;;) {
-    switch (link_next(l, &reply)) {
-    case LINK_COLUMNS: room = room && table_columns(t, reply.data); break;
-    case LINK_ROW: room = room && table_add(t, reply.data); break;
+    switch (link_next(l, ret)) {
+    case LINK_COLUMNS: room = room && table_columns(t, ret->data); break;
+    case LINK_ROW: room = room && table_add(t, ret->data); break;
     case LINK_OUTPUT: break;
-    case LINK_LOST: return link_finish(&reply);
-    case LINK_DONE:
-      if (!room)
-        return cli_fail(CLI_EXIT_SYSTEM, "the answer is too large for the memory there is");
-      if (reply.code == CLI_OK && text) buf_put(text, reply.data);
-      return link_finish(&reply);
+    case LINK_LOST:
+    case LINK_DONE: return room;
     }
   }
+}
+
+int ask_answer(struct cli_link *l, struct table *t, struct buf *text) {
+  struct link_reply reply;
+  if (!take_answer(l, t, &reply) && reply.event == LINK_DONE)
+    return cli_fail(CLI_EXIT_SYSTEM, "the answer is too large for the memory there is");
+  if (reply.event == LINK_DONE && reply.code == CLI_OK && text) buf_put(text, reply.data);
+  return link_finish(&reply);
+}
+
+bool ask_quietly(struct cli *c, enum role kind, const struct slice *words, size_t n,
+                 struct table *t) {
+  int code;
+  struct link_reply reply = { .event = LINK_LOST };
+  struct cli_link *l = link_open(c, kind, 0, &code);
+  bool room = l && link_ask(l, words, n) && take_answer(l, t, &reply);
+  link_free(&l);
+  return room && reply.event == LINK_DONE && reply.code == CLI_OK;
 }
 
 int ask_table(struct cli *c, enum role kind, const struct slice *words, size_t n, struct table *t,

@@ -12,7 +12,10 @@ size_t ask_words(const struct cli *c, struct slice *ret);
  * exit code; a failure was printed. `say` gets the closing sentence (NULL: dropped on success). */
 int ask_table(struct cli *c, enum role kind, const struct slice *words, size_t n, struct table *t,
               struct buf *text);
-/* The same, and prints the table, then the sentence on standard error. */
+/* The same, and nothing is printed. False: it failed; the table may contain part of the answer. */
+bool ask_quietly(struct cli *c, enum role kind, const struct slice *words, size_t n,
+                 struct table *t);
+/* As ask_table(), and prints the table, then the sentence on standard error. */
 int ask_print(struct cli *c, enum role kind, const struct slice *words, size_t n);
 /* Reads an answer on an open link into the table. */
 int ask_answer(struct cli_link *l, struct table *t, struct buf *text);

@@ -17,6 +17,8 @@ static const struct {
 #define JOB(name, word, thread, run, undo, settle, finish, free) [KIND_##name] = { thread, free },
 #include "src/store/jobs/kinds.def"
 #undef JOB
+#undef WRITER
+#undef READER
   /* clang-format on */
 };
 
