@@ -98,7 +98,7 @@ static bool check_word(struct conf_read *r, const struct conf_option *o, unsigne
 static bool check_text(struct conf_read *r, const struct conf_option *o, unsigned line,
                        struct slice text) {
   for (size_t i = 0; i < text.n; i++) {
-    if (text.p[i] >= 0x20 && text.p[i] != 0x7f) continue;
+    if (!ascii_is_control(text.p[i])) continue;
     conf_mistake(r, line, o->name, "has a control character (octet %u)", text.p[i]);
     return false;
   }

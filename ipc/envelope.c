@@ -17,11 +17,7 @@ _Static_assert((int)ENVELOPE_ENVID_MAX == 3 * SMTP_ENVID_MAX, "an ENVID fits");
 _Static_assert((int)ENVELOPE_ORCPT_MAX == (int)SMTP_ORCPT_WIRE_MAX, "an ORCPT fits");
 
 /* The value goes into header lines, reports and commands: it must not contain a line end. */
-static bool is_clean(struct slice s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] < 0x20 || s.p[i] == 0x7f) return false;
-  return true;
-}
+static bool is_clean(struct slice s) { return !slice_has_control(s); }
 
 static struct slice get_clean(struct wire *w, size_t max) {
   struct slice s = wire_get_bytes(w, max);

@@ -132,7 +132,7 @@ enum { FIRST_NAME_MAX = 998 /* RFC 5322 §2.1.1 */ };
 
 enum first { FIRST_MORE, FIRST_FIELD, FIRST_MBOX, FIRST_TEXT };
 
-static bool is_name_octet(uint8_t c) { return c > ' ' && c < 0x7f && c != ':'; }
+static bool is_name_octet(uint8_t c) { return ascii_is_graph(c) && c != ':'; }
 
 /* field-name, then (RFC 5322 §4.5.8) perhaps space, then ":". */
 static enum first first_of(struct slice s) {

@@ -36,10 +36,8 @@ static bool is_labelled(const struct seven *s) {
 /* --- encoders --- */
 
 static void put_escaped(struct buf *out, uint8_t c) {
-  static const char digits[] = "0123456789ABCDEF";
   buf_put_u8(out, '=');
-  buf_put_u8(out, (uint8_t)digits[c >> 4]);
-  buf_put_u8(out, (uint8_t)digits[c & 15]);
+  hex_put_upper(out, c);
 }
 
 static void make_room(struct seven *s, struct buf *out, size_t n) {

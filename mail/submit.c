@@ -122,7 +122,7 @@ static void put_date(struct slice body, struct buf *out) {
 /* Programs read control characters, and backslashes outside quotes, in different ways. */
 static bool is_clear(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] == 0x7f || (s.p[i] < 0x20 && !strchr("\t\r\n", s.p[i])) || !s.p[i]) return false;
+    if (ascii_is_control(s.p[i]) && !memchr("\t\r\n", s.p[i], 3)) return false;
   return s.n <= SUBMIT_FIELD_MAX && utf8_is_valid(s);
 }
 

@@ -2,16 +2,15 @@
 /* The parameters of MIME fields, converted to ASCII (RFC 6857 §3.1.4, RFC 2231). */
 #include "mail/mime.h"
 #include "mail/surrogate_inside.h"
+#include "lib/base/codec.h"
 
 static bool is_attribute_char(uint8_t c) {
   return ascii_is_alnum(c) || (c && strchr("!#$&+-.^_`{|}~", c));
 }
 
 static void put_percent(struct buf *out, uint8_t c) {
-  static const char digits[] = "0123456789ABCDEF";
   buf_put_u8(out, '%');
-  buf_put_u8(out, (uint8_t)digits[c >> 4]);
-  buf_put_u8(out, (uint8_t)digits[c & 15]);
+  hex_put_upper(out, c);
 }
 
 enum { SECTION_MAX = 48 /* octets of a section's value, written */, PARAMETER_NAME_MAX = 40 };

@@ -32,7 +32,7 @@ void field_put_space(struct field_writer *w, struct slice space, size_t next) {
 /* RFC 2047 §5 (3): characters that need no encoding in a phrase, which is the strictest place. */
 static bool is_plain(uint8_t c) { return ascii_is_alnum(c) || (c && strchr("!*+-/", c)); }
 
-static uint8_t shown(uint8_t c) { return c < 0x20 || c == 0x7f ? '?' : c; }
+static uint8_t shown(uint8_t c) { return ascii_is_control(c) ? '?' : c; }
 
 static size_t q_cost(struct slice s) {
   size_t cost = 0;
@@ -44,17 +44,14 @@ static size_t q_cost(struct slice s) {
 static size_t b_cost(size_t n) { return (n + 2) / 3 * 4; }
 
 static void put_q(struct buf *out, struct slice s) {
-  static const char digits[] = "0123456789ABCDEF";
   for (size_t i = 0; i < s.n; i++) {
     uint8_t c = s.p[i] == '\t' ? ' ' : shown(s.p[i]);
-    if (c == ' ')
-      c = '_';
-    else if (!is_plain(c)) {
-      buf_put_u8(out, '=');
-      buf_put_u8(out, (uint8_t)digits[c >> 4]);
-      c = (uint8_t)digits[c & 15];
+    if (c == ' ' || is_plain(c)) {
+      buf_put_u8(out, c == ' ' ? '_' : c);
+      continue;
     }
-    buf_put_u8(out, c);
+    buf_put_u8(out, '=');
+    hex_put_upper(out, c);
   }
 }
 

@@ -14,7 +14,7 @@ static int hex_value(int c) {
 static int take(struct slice *s) {
   int c = slice_at(*s, 0);
   size_t n = 1;
-  if (c < 33 || c > 126 || c == '=') return -1;
+  if (!ascii_is_graph(c) || c == '=') return -1;
   if (c == '+') {
     int high = hex_value(slice_at(*s, 1)), low = hex_value(slice_at(*s, 2));
     if (high < 0 || low < 0) return -1;
@@ -42,7 +42,7 @@ bool xtext_is_printable(struct slice xtext, size_t most) {
   size_t n = 0;
   for (; xtext.n; n++) {
     int c = take(&xtext);
-    if (c < ' ' || c > 126) return false;
+    if (!ascii_is_print(c)) return false;
   }
   return n > 0 && n <= most;
 }
@@ -55,7 +55,7 @@ bool xtext_is_valid(struct slice xtext) {
 
 /* QCHAR: printable ASCII but "+", "=" and the backslash. */
 static bool is_qchar(uint32_t c) {
-  return c > ' ' && c < 0x7f && c != '\\' && c != '+' && c != '=';
+  return ascii_is_graph((int)c) && c != '\\' && c != '+' && c != '=';
 }
 
 void xtext_put_utf8_address(struct buf *out, struct slice address) {

@@ -3,6 +3,8 @@
  * and uses no stream, as memory may be what is broken. */
 #include "lib/base/bug.h"
 
+#include "lib/base/slice.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@ enum { BUG_LINE_MAX = 1024 };
 /* Octets outside printable ASCII could break the line. */
 static void make_printable(char *text) {
   for (; *text; text++)
-    if (*text < ' ' || *text > '~') *text = '?';
+    if (!ascii_is_print(*text)) *text = '?';
 }
 
 void bug_abort(const char *file, int line, const char *condition, const char *fmt, ...) {

@@ -80,6 +80,12 @@ void hex_text(char *to, struct slice s) {
   *to = 0;
 }
 
+void hex_put_upper(struct buf *out, uint8_t octet) {
+  static const char digits[] = "0123456789ABCDEF";
+  buf_put_u8(out, (uint8_t)digits[octet >> 4]);
+  buf_put_u8(out, (uint8_t)digits[octet & 15]);
+}
+
 int hex_digit(int c) {
   if (ascii_is_digit(c)) return c - '0';
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;

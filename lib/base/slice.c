@@ -23,6 +23,18 @@ bool slice_has_high(struct slice s) {
   return false;
 }
 
+bool slice_has_control(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (ascii_is_control(s.p[i])) return true;
+  return false;
+}
+
+bool slice_is_graph(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (!ascii_is_graph(s.p[i])) return false;
+  return true;
+}
+
 bool slice_eq(struct slice a, struct slice b) {
   return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }

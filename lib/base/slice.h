@@ -49,6 +49,10 @@ bool slice_eq(struct slice a, struct slice b);
 uint64_t slice_hash(struct slice s);
 /* Some octet is above 127. */
 bool slice_has_high(struct slice s);
+/* Some octet is a control character. */
+bool slice_has_control(struct slice s);
+/* Every octet is printable ASCII and none a space; of no octets, too. */
+bool slice_is_graph(struct slice s);
 /* Equal but for the case of ASCII letters. */
 bool slice_caseeq(struct slice a, struct slice b);
 /* Equal, in a time that depends on the lengths only: for secrets. */
@@ -74,6 +78,10 @@ static inline bool ascii_is_digit(int c) { return c >= '0' && c <= '9'; }
 static inline bool ascii_is_alpha(int c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 static inline bool ascii_is_alnum(int c) { return ascii_is_digit(c) || ascii_is_alpha(c); }
 static inline bool ascii_is_print(int c) { return c >= 0x20 && c < 0x7f; }
+/* VCHAR (RFC 5234): printable, no space. */
+static inline bool ascii_is_graph(int c) { return c > 0x20 && c < 0x7f; }
+/* CTL (RFC 5234). */
+static inline bool ascii_is_control(int c) { return (c >= 0 && c < 0x20) || c == 0x7f; }
 static inline uint8_t ascii_lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
 static inline uint8_t ascii_upper(uint8_t c) { return c >= 'a' && c <= 'z' ? c - 32 : c; }
 

@@ -20,7 +20,7 @@ static bool is_ip(struct slice text) {
       (percent >= 0 && (!six || zone.n == 0 || zone.n >= IF_NAMESIZE)))
     return false;
   for (size_t i = 0; i < zone.n; i++)
-    if (zone.p[i] <= ' ' || zone.p[i] >= 0x7f || zone.p[i] == '@' || zone.p[i] == '%') return false;
+    if (!ascii_is_graph(zone.p[i]) || zone.p[i] == '@' || zone.p[i] == '%') return false;
   memcpy(s, text.p, text.n);
   s[text.n] = 0;
   return inet_pton(six ? AF_INET6 : AF_INET, s, octets) == 1;

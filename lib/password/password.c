@@ -104,7 +104,7 @@ bool password_is_whole(struct slice hash) {
 
 static bool is_graph(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] <= ' ' || s.p[i] > '~') return false;
+    if (!ascii_is_graph(s.p[i])) return false;
   return s.n > 0;
 }
 

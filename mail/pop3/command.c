@@ -6,6 +6,7 @@
 
 #include "lib/base/num.h"
 #include "lib/base/utf8.h"
+#include "lib/base/codec.h"
 
 struct pop3_command pop3_command_split(struct slice line) {
   ptrdiff_t space = slice_find(line, ' ');
@@ -28,17 +29,11 @@ static bool message_number(struct slice s, uint64_t *ret) {
 }
 
 /* 1*VCHAR */
-static bool is_word(struct slice s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] <= ' ' || s.p[i] > '~') return false;
-  return s.n > 0;
-}
+static bool is_word(struct slice s) { return s.n > 0 && slice_is_graph(s); }
 
 /* RFC 6856 §2.2: user names and passwords may be UTF-8. */
 static bool is_utf8_word(struct slice s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] <= ' ' || s.p[i] == 0x7f) return false;
-  return s.n > 0 && utf8_is_valid(s);
+  return s.n > 0 && slice_find(s, ' ') < 0 && !slice_has_control(s) && utf8_is_valid(s);
 }
 
 static bool arg_none(struct slice s, struct pop3_args *a) { return false; }
@@ -64,17 +59,12 @@ static bool arg_password(struct slice s, struct pop3_args *a) {
   return slice_find(s, 0) < 0 && slice_find(s, '\r') < 0 && slice_find(s, '\n') < 0;
 }
 
-static int hex_value(uint8_t c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* RFC 1939 §7: "a 16-octet value which is sent in hexadecimal format, using lower-case". */
 static bool arg_apop(struct slice s, struct pop3_args *a) {
   a->name = slice_split(&s, ' ');
   if (!is_utf8_word(a->name) || s.n != 2 * sizeof a->digest) return false;
   for (size_t i = 0; i < sizeof a->digest; i++) {
-    int high = hex_value(s.p[2 * i]), low = hex_value(s.p[2 * i + 1]);
+    int high = hex_digit(s.p[2 * i]), low = hex_digit(s.p[2 * i + 1]);
     if (high < 0 || low < 0) return false;
     a->digest[i] = (uint8_t)(high << 4 | low);
   }

@@ -16,7 +16,7 @@ static bool take_code(struct slice *text, struct slice *ret) {
   if (slice_at(*text, 0) != '[' || end < 2) return false;
   struct slice code = slice_from(slice_first(*text, (size_t)end), 1);
   for (size_t i = 0; i < code.n; i++)
-    if (!ascii_is_print(code.p[i]) || code.p[i] == ' ') return false;
+    if (!ascii_is_graph(code.p[i])) return false;
   *ret = code;
   *text = slice_from(*text, (size_t)end + 1);
   if (slice_at(*text, 0) == ' ') *text = slice_from(*text, 1);
@@ -80,7 +80,7 @@ bool pop3_reply_timestamp(struct slice text, struct slice *ret) {
   if (end < 0) return false;
   stamp = slice_first(stamp, (size_t)end + 1);
   for (size_t i = 0; i < stamp.n; i++)
-    if (stamp.p[i] <= ' ' || stamp.p[i] > '~') return false;
+    if (!ascii_is_graph(stamp.p[i])) return false;
   if (slice_find(stamp, '@') < 0) return false;
   *ret = stamp;
   return true;
@@ -95,11 +95,7 @@ bool pop3_reply_pair(struct slice line, uint64_t *ret_first, uint64_t *ret_secon
   return true;
 }
 
-bool pop3_uidl_ok(struct slice uidl) {
-  for (size_t i = 0; i < uidl.n; i++)
-    if (uidl.p[i] < 0x21 || uidl.p[i] > 0x7e) return false;
-  return uidl.n >= 1 && uidl.n <= 70;
-}
+bool pop3_uidl_ok(struct slice uidl) { return uidl.n >= 1 && uidl.n <= 70 && slice_is_graph(uidl); }
 
 bool pop3_reply_uidl(struct slice line, uint64_t *ret_number, struct slice *ret_uidl) {
   uint64_t number;

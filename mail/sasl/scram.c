@@ -35,7 +35,7 @@ enum {
 /* printable = %x21-2B / %x2D-7E */
 static bool is_nonce(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] < 0x21 || s.p[i] > 0x7e || s.p[i] == ',') return false;
+    if (!ascii_is_graph(s.p[i]) || s.p[i] == ',') return false;
   return s.n > 0;
 }
 

@@ -55,9 +55,9 @@ bool smtp_send_is_sendable(struct slice arg) {
   bool quoted = false;
   for (size_t i = 0; i < arg.n; i++) {
     uint8_t c = arg.p[i];
-    if (c < 0x20 || c == 0x7f) return false;
+    if (ascii_is_control(c)) return false;
     if (c == '\\' && quoted) {
-      if (++i == arg.n || arg.p[i] < 0x20 || arg.p[i] == 0x7f) return false;
+      if (++i == arg.n || ascii_is_control(arg.p[i])) return false;
     } else if (c == '"') {
       quoted = !quoted;
     } else if (!quoted && (c == ' ' || c == '<' || c == '>')) {

@@ -243,6 +243,6 @@ enum smtp_outcome smtp_auth_parse(struct slice argument, struct smtp_auth *ret) 
 
 bool smtp_helo_ok(struct slice name) {
   for (size_t i = 0; i < name.n; i++)
-    if ((name.p[i] < 32 && name.p[i] != '\t') || name.p[i] == 127) return false;
+    if (ascii_is_control(name.p[i]) && name.p[i] != '\t') return false;
   return name.n > 0 && name.n <= SMTP_DOMAIN_MAX;
 }

@@ -97,7 +97,7 @@ static void keep_text(struct smtp_reply *r, struct slice text) {
   if (r->lines) buf_put_u8(&r->text, '\n');
   for (size_t i = 0; i < text.n; i++) {
     uint8_t c = text.p[i];
-    buf_put_u8(&r->text, (c < 32 && c != '\t') || c == 127 ? '?' : c);
+    buf_put_u8(&r->text, ascii_is_control(c) && c != '\t' ? '?' : c);
   }
 }
 

@@ -47,7 +47,7 @@ enum { SCHEMA_VERSION = sizeof schema_steps / sizeof *schema_steps };
 static const char *shape_refused(struct slice name) {
   ptrdiff_t at = slice_rfind(name, '@');
   bool ok = at > 0 && (size_t)at + 1 < name.n && name.n <= AUTH_NAME_MAX && sasl_safe_utf8(name);
-  for (size_t i = 0; ok && i < name.n; i++) ok = name.p[i] > ' ' && name.p[i] != 0x7f;
+  for (size_t i = 0; ok && i < name.n; i++) ok = name.p[i] != ' ' && !ascii_is_control(name.p[i]);
   return ok ? NULL
             : "a name is a full address: local part, @, domain; without spaces, at most 320 octets";
 }

@@ -46,7 +46,7 @@ static bool copy(struct slice from, uint8_t *to, size_t most, size_t *ret_n) {
 /* Printable, without space: valid in a POP3 line or a hostname. */
 static bool is_plain(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] <= ' ' || s.p[i] == 0x7f) return false;
+    if (s.p[i] == ' ' || ascii_is_control(s.p[i])) return false;
   return s.n > 0;
 }
 

@@ -128,7 +128,7 @@ static void take_words(struct collection *c, struct slice words) {
   words = slice_first(words, sizeof c->last_words);
   for (size_t i = 0; i < words.n; i++) {
     uint8_t o = words.p[i];
-    c->last_words[i] = o < 0x20 || o == 0x7f ? ' ' : o > 0x7f && !utf8 ? '?' : o;
+    c->last_words[i] = ascii_is_control(o) ? ' ' : o > 0x7f && !utf8 ? '?' : o;
   }
   c->last_words_n = words.n;
 }
@@ -137,7 +137,7 @@ static void take_words(struct collection *c, struct slice words) {
 static void take_stepped(struct collection *c, struct slice stepped) {
   c->stepped_n = 0;
   for (size_t i = 0; i < stepped.n; i++)
-    if (stepped.p[i] < 0x20 || stepped.p[i] > 0x7e) return;
+    if (!ascii_is_print(stepped.p[i])) return;
   if (stepped.n > sizeof c->stepped) return;
   if (stepped.n) memcpy(c->stepped, stepped.p, stepped.n);
   c->stepped_n = stepped.n;

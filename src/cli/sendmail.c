@@ -186,7 +186,7 @@ static void put_address(const struct submission *s, struct buf *out, struct slic
 static void put_name(struct buf *out, const char *name) {
   buf_put_u8(out, '"');
   for (; *name; name++) {
-    if ((uint8_t)*name < ' ' || *name == 0x7f) continue;
+    if (ascii_is_control((uint8_t)*name)) continue;
     if (*name == '"' || *name == '\\') buf_put_u8(out, '\\');
     buf_put_u8(out, (uint8_t)*name);
   }

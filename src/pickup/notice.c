@@ -57,7 +57,7 @@ void notice_add(struct pickup *p, const char *line) {
     return;
   }
   for (buf_put_str(&n->lines, "  "); *line; line++)
-    buf_put_u8(&n->lines, *line >= ' ' && *line < 0x7f ? (uint8_t)*line : '?');
+    buf_put_u8(&n->lines, ascii_is_print(*line) ? (uint8_t)*line : '?');
   buf_put_str(&n->lines, "\r\n");
 }
 

@@ -10,6 +10,7 @@
 #include "ipc/pop3d_store.h"
 #include "lib/base/wire.h"
 #include "mail/pop3/reply.h"
+#include "lib/base/codec.h"
 
 enum { UIDLS_MAX = 0x3ffffff0 }; /* uidl_at has 30 bits */
 #define OCTETS_MAX (((uint64_t)1 << 62) - 1)
@@ -103,9 +104,11 @@ void maildrop_restore(struct maildrop *d) {
 }
 
 static void put_hex32(struct buf *out, uint32_t v) {
-  uint8_t digits[8];
-  for (size_t i = 0; i < 8; i++) digits[i] = (uint8_t) "0123456789abcdef"[v >> (28 - 4 * i) & 15];
-  buf_put(out, slice_of(digits, sizeof digits));
+  const uint8_t octets[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8),
+                              (uint8_t)v };
+  char digits[2 * sizeof octets + 1];
+  hex_text(digits, slice_of(octets, sizeof octets));
+  buf_put(out, slice_of(digits, 2 * sizeof octets));
 }
 
 void maildrop_put_uidl(const struct maildrop *d, const struct maildrop_message *m,

@@ -332,8 +332,35 @@ static void a_bug_ends_the_process_with_a_line_about_the_object(void **state) {
   assert_null(strstr(text, "not this one"));
 }
 
+/* Every octet, alone: RFC 5234's CTL, VCHAR and what is neither. */
+static void kinds_of_octets(void **state) {
+  for (int c = 0; c < 256; c++) {
+    uint8_t octet = (uint8_t)c;
+    struct slice one = slice_of(&octet, 1);
+    bool control = c <= 0x1f || c == 0x7f, graph = c >= 0x21 && c <= 0x7e;
+    assert_true(ascii_is_control(c) == control && slice_has_control(one) == control);
+    assert_true(ascii_is_graph(c) == graph && slice_is_graph(one) == graph);
+    assert_true(ascii_is_print(c) == (graph || c == ' '));
+  }
+  assert_false(ascii_is_control(-1) || ascii_is_graph(-1));
+  assert_true(slice_is_graph(SLICE_NONE) && !slice_has_control(SLICE_NONE));
+  assert_false(slice_is_graph(SLICE("ab c")));
+  assert_true(slice_has_control(SLICE("ab\nc")) && !slice_has_control(SLICE("\xc3\xa9")));
+}
+
+static void hexadecimal(void **state) {
+  struct buf b;
+  uint8_t octet = 0xaf;
+  buf_init(&b, 100);
+  hex_put_upper(&b, octet), hex_put_upper(&b, 0x09), hex_put(&b, slice_of(&octet, 1));
+  assert_true(slice_eq(buf_slice(&b), SLICE("AF09af")));
+  buf_free(&b);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(kinds_of_octets),
+    cmocka_unit_test(hexadecimal),
     cmocka_unit_test(siphash_vectors),
     cmocka_unit_test(crc32c_is_that_of_the_standard),
     cmocka_unit_test(crc32c_of_pieces_is_that_of_the_whole),

@@ -209,7 +209,7 @@ static void plan_print_text(const struct table *t) {
 
 static bool plan_is_clean(const char *text) {
   for (; *text; text++)
-    if ((unsigned char)*text <= ' ' || *text == 0x7f || *text == '<' || *text == '>') return false;
+    if (ascii_is_control((uint8_t)*text) || strchr(" <>", *text)) return false;
   return true;
 }
 

@@ -44,7 +44,7 @@ static void take_sender(struct slice *message, char *to, size_t room) {
   if (open < 0 || close <= open) return;
   struct slice path = slice_from(slice_first(line, (size_t)close), (size_t)open + 1);
   for (size_t i = 0; i < path.n; i++)
-    if (path.p[i] <= ' ' || path.p[i] >= 0x7f || path.p[i] == '<') return;
+    if (!ascii_is_graph(path.p[i]) || path.p[i] == '<') return;
   if (path.n < room) snprintf(to, room, "%.*s", SLICE_ARG(path));
 }
 

@@ -54,7 +54,7 @@ static void on_reply(void *arg, const char *command, unsigned code, struct slice
   struct smtp_shell *s = arg;
   size_t n = 0;
   if (code / 100 != 2 || (strcmp(command, "EHLO") != 0 && strcmp(command, "HELO") != 0)) return;
-  while (n < text.n && text.p[n] > ' ' && text.p[n] != 0x7f) n++;
+  while (n < text.n && text.p[n] != ' ' && !ascii_is_control(text.p[n])) n++;
   snprintf(s->server, sizeof s->server, "%.*s", SLICE_ARG(slice_first(text, n)));
 }
 

@@ -132,7 +132,7 @@ void mbox_put_from(struct buf *out, struct slice message, int64_t date) {
     ptrdiff_t end = slice_find(message, '>');
     struct slice given = end > 0 && end < 320 ? slice_first(message, (size_t)end) : SLICE_NONE;
     bool good = given.n > 0;
-    for (size_t i = 0; i < given.n; i++) good = good && given.p[i] > ' ' && given.p[i] < 0x7f;
+    good = good && slice_is_graph(given);
     if (good) sender = given;
   }
   char text[32];

@@ -13,9 +13,9 @@
 
 #include "lib/base/codec.h"
 #include "lib/base/num.h"
+#include "mail/pop3/reply.h"
 #include "src/cli/mailbox/mailbox.h"
 #include "src/cli/mailbox/mbox_from.h"
-#include "src/cli/mailbox/uidls.h"
 
 /* --- octets and lines --- */
 
@@ -128,7 +128,7 @@ void mbox_fields_put(struct mbox_fields *f, struct slice line) {
     f->has_subject = slice_eq(value, SLICE("DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"));
   else if (is_field(line, "X-IMAP", &value) || is_field(line, "X-IMAPbase", &value))
     f->has_state = true;
-  else if (is_field(line, "X-UIDL", &value) && uidls_is_valid(value = slice_split(&value, ' ')))
+  else if (is_field(line, "X-UIDL", &value) && pop3_uidl_ok(value = slice_split(&value, ' ')))
     snprintf(f->uidl, sizeof f->uidl, "%.*s", SLICE_ARG(value));
 }
 
@@ -137,7 +137,7 @@ void mbox_fields_put(struct mbox_fields *f, struct slice line) {
 /* "Name: …", or the line that UUCP inserts (RFC 976). */
 static bool is_header(struct slice line) {
   size_t n = 0;
-  while (n < line.n && line.p[n] > ' ' && line.p[n] < 0x7f && line.p[n] != ':') n++;
+  while (n < line.n && ascii_is_graph(line.p[n]) && line.p[n] != ':') n++;
   return (n && slice_at(line, n) == ':') || slice_starts(line, SLICE(">From "));
 }
 

@@ -8,6 +8,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/num.h"
+#include "mail/pop3/reply.h"
 #include "src/cli/mailbox/mailbox.h"
 
 enum { UIDLS_MEMORY_MAX = 512 * 1024 * 1024 };
@@ -31,14 +32,6 @@ static void sort(struct uidl_list *l) {
   if (l->named && l->count) qsort(l->entries, l->count, sizeof *l->entries, by_name);
 }
 
-/* RFC 1939 §7: 1 to 70 octets from 0x21 to 0x7E. */
-bool uidls_is_valid(struct slice s) {
-  if (s.n == 0 || s.n > 70) return false;
-  for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] < 0x21 || s.p[i] > 0x7e) return false;
-  return true;
-}
-
 static bool add(struct uidl_list *l, struct slice name, struct slice uidl, uint64_t uid) {
   struct uidl_entry *e = &l->entries[l->count++];
   *e = (struct uidl_entry){ arena_copy(&l->mem, name), arena_copy(&l->mem, uidl), uid };
@@ -60,7 +53,7 @@ bool uidls_read_plain(struct uidl_list *l, struct slice text, struct buf *err) {
       buf_printf(err, "line %u: either every line has a name behind a tab, or none has", number);
       return false;
     }
-    if (!uidls_is_valid(uidl)) {
+    if (!pop3_uidl_ok(uidl)) {
       buf_printf(err, "line %u: a UIDL has 1 to 70 printable characters without spaces (RFC 1939)",
                  number);
       return false;
@@ -106,7 +99,7 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
     buf_init(&made, 64);
     buf_printf(&made, "%08llx%08llx", (unsigned long long)uid, (unsigned long long)validity);
     ok = add(l, maildir_base_name(slice_from(line, (size_t)colon + 2)),
-             uidls_is_valid(given) ? given : buf_slice(&made), uid);
+             pop3_uidl_ok(given) ? given : buf_slice(&made), uid);
     buf_free(&made);
   }
   if (!ok) buf_put_str(err, "no memory");
@@ -120,7 +113,7 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
 static void uidls_put_name(struct buf *out, struct slice base) {
   for (; base.n; base = slice_from(base, 1)) {
     uint8_t c = base.p[0];
-    if (c < 0x21 || c > 0x7e || c == '\'' || c == '"' || c == '+')
+    if (!ascii_is_graph(c) || c == '\'' || c == '"' || c == '+')
       buf_printf(out, "+%02X", c);
     else
       buf_put_u8(out, c);
@@ -169,7 +162,7 @@ bool uidls_read_courier(struct uidl_list *l, struct slice text, struct buf *err)
       buf_printf(&made, "UID%llu-%llu", (unsigned long long)n, (unsigned long long)validity);
     else
       buf_printf(&made, "UID%llu", (unsigned long long)n);
-    if (uidls_is_valid(buf_slice(&made))) ok = add(l, maildir_base_name(name), buf_slice(&made), 0);
+    if (pop3_uidl_ok(buf_slice(&made))) ok = add(l, maildir_base_name(name), buf_slice(&made), 0);
     buf_free(&made);
   }
   if (!ok) buf_put_str(err, "no memory");

@@ -30,8 +30,6 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
 bool uidls_read_courier(struct uidl_list *l, struct slice text, struct buf *err);
 /* By the name without flags; NULL: not known. */
 const struct uidl_entry *uidls_find(const struct uidl_list *l, struct slice name);
-/* 1 to 70 octets from 0x21 to 0x7E (RFC 1939 §7). */
-bool uidls_is_valid(struct slice s);
 void uidls_free(struct uidl_list *l);
 
 #endif

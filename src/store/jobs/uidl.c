@@ -4,6 +4,8 @@
  * Also the grammar that an imported UIDL must have. */
 #include "src/store/jobs/uidl.h"
 
+#include "lib/base/codec.h"
+
 void uidl_put_own(struct buf *b, uint32_t uidvalidity, uint32_t uid) {
   buf_printf(b, "%08x%08x", (unsigned)uidvalidity, (unsigned)uid);
 }
@@ -16,15 +18,10 @@ void uidl_set(struct buf *b, struct slice text, uint32_t uidvalidity, uint32_t u
     uidl_put_own(b, uidvalidity, uid);
 }
 
-static int hex_value(uint8_t c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool hex32(struct slice s, uint32_t *ret) {
   uint32_t v = 0;
   for (size_t i = 0; i < s.n; i++) {
-    int digit = hex_value(s.p[i]);
+    int digit = hex_digit(s.p[i]);
     if (digit < 0) return false;
     v = v << 4 | (uint32_t)digit;
   }
@@ -38,9 +35,4 @@ bool uidl_is_own(struct slice s, uint32_t uidvalidity, uint32_t *ret_uid) {
          hex32(slice_from(s, 8), ret_uid);
 }
 
-bool uidl_is_valid(struct slice s) {
-  if (s.n < 1 || s.n > 70) return false;
-  for (size_t i = 0; i < s.n; i++)
-    if (s.p[i] < 0x21 || s.p[i] > 0x7e) return false;
-  return true;
-}
+bool uidl_is_valid(struct slice s) { return s.n >= 1 && s.n <= 70 && slice_is_graph(s); }
