@@ -13,6 +13,7 @@ Each notes "ADDRESS PEER NAME" (of EHLO) in FOLDER/peers. Each listens at an add
     127.0.0.70  never replies to MAIL
     127.0.0.72  421 to recipients "busy…", and closes; others are taken
     127.0.0.73  takes each message, and answers the end of data with a bare LF, always
+    127.0.0.74  takes each message, and closes in place of a reply to the end of data, always
     127.0.0.71  takes mail, but for recipients "no…": 550 5.7.1
     ::1         550 5.7.1 to every recipient, as to who comes by IPv6 without a PTR record
     127.0.0.68  354 although no recipient was taken; the message behind it must be empty
@@ -95,6 +96,7 @@ def session(conn, who):
                 say("250-almost\r\n550 no")
                 continue
             for to in rcpts: taken("%s %s %s" % (who, to, subject))
+            if n == 74: return
             if n == 73: conn.sendall(b"250 2.0.0 \x1b taken\n")
             else: say("250 2.0.0 taken")
         elif verb.startswith(b"RSET"): say("250 ok")
@@ -117,6 +119,6 @@ def serve(who):
 
 try: serve("::1")
 except OSError: pass # no IPv6 on this machine
-for last in [*range(61, 69), *range(70, 74)]: serve("127.0.0.%d" % last)
+for last in [*range(61, 69), *range(70, 75)]: serve("127.0.0.%d" % last)
 print("ready", flush=True)
 threading.Event().wait()

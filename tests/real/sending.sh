@@ -9,7 +9,7 @@ read -r dns port < <(free_ports 2)
 # --- the outside: DNS, odd servers, and another Qasid at 127.0.0.60 ---
 zone=()
 host() { zone+=("--mx-host=$1.test,mx.$1.test,10" "--address=/mx.$1.test/127.0.0.$2"); }
-host far 60; host good 61; host notls 62; host grey 63; host half 64; host cut 65; host endless 67; host empty 68; host dead 69; host busy 72; host odd 73
+host far 60; host good 61; host notls 62; host grey 63; host half 64; host cut 65; host endless 67; host empty 68; host dead 69; host busy 72; host odd 73; host lost 74
 zone+=("--mx-host=backup.test,mx1.backup.test,10" "--address=/mx1.backup.test/127.0.0.66")
 zone+=("--mx-host=backup.test,mx2.backup.test,20" "--address=/mx2.backup.test/127.0.0.61")
 zone+=("--mx-host=oddly.test,mx1.oddly.test,10" "--address=/mx1.oddly.test/127.0.0.73")
@@ -118,6 +118,9 @@ ok "a reply that is none, each time: bounded, and its sender is told that it may
 ok "so often, and no more" eval 'sleep 3; [ "$(grep -c "127.0.0.73 a@odd.test" "$dir/odd/taken")" = 3 ] && gone odd.test'
 ok "with the words, visibly" eval 'told "250 2.0.0 .x1b taken.n" && q queue history a@odd.test | grep -q "protocol.*not a reply of SMTP: .250 2.0.0"'
 ok "the class is told" grep -qE 'event=deferred .*to=a@odd.test .*class=protocol' "$dir/log"
+submit lost a@lost.test
+ok "taken, and the 250 lost, each time: three copies, and its sender is told that it may be there" within 30 told 'Final-Recipient: rfc822; a@lost.test'
+ok "so often, and no more" eval 'sleep 3; [ "$(grep -c "127.0.0.74 a@lost.test" "$dir/odd/taken")" = 3 ] && gone lost.test && [ "$(q queue history a@lost.test | grep -c "may have taken")" -ge 2 ]'
 submit oddly a@oddly.test
 ok "another server of the destination is asked, the second time" within 20 taken '127.0.0.61 a@oddly.test'
 ok "then it is there" all 'within 10 gone oddly.test' '[ "$(grep -c "127.0.0.73 a@oddly.test" "$dir/odd/taken")" = 2 ]'

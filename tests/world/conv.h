@@ -24,7 +24,8 @@
  *   has TEXT     some line of that reply is this         hasnt TEXT      none is
  *   secure [with FILE]            the TLS handshake that STARTTLS or STLS promised; the
  *                 client shows the certificate of that file of tests/conv
- *   drop         the client closes                       pause, resume   it stops reading, goes on
+ *   drop [unread]                 the client closes; without having read what the server said
+ *   pause, resume                 it stops reading, goes on
  *   expect closed WORD[|WORD]     the server closes, for one of these reasons, having said no more
  *   expect open                   it does not
  *   expect mailbox NAME N         N messages are in it

@@ -221,12 +221,12 @@ static bool step_secure(struct play *p, struct actor *a) {
 }
 
 static bool step_drop(struct play *p, struct actor *a) {
-  (void)p;
   if (a->conn) {
     /* What is under way arrives first: a close is behind the octets. */
     world_run(p->w, world_now(p->w) + 10);
     if (a->conn) world_drop(a->conn);
   }
+  if (slice_eq(p->step->text, SLICE("unread"))) buf_reset(&a->text);
   a->conn = NULL;
   a->connected = false;
   return true;
