@@ -302,25 +302,37 @@ void sender_plans_drop(struct sender *s, uint32_t number) {
 
 /* --- what is remembered of TLS --- */
 
-/* `word`: an address, or a destination whose lane has it, or had it when it failed. */
+/* "DOMAIN [from:DOMAIN] [account:NAME]": mail, by what its route is chosen by. */
+static struct conf_route_asked tls_mail(struct slice way) {
+  const struct slice from = SLICE("from:"), account = SLICE("account:");
+  struct conf_route_asked q = { .destination = slice_split(&way, ' ') };
+  if (slice_starts(way, from)) q.sender = slice_from(slice_split(&way, ' '), from.n);
+  if (slice_starts(way, account)) q.account = slice_from(way, account.n);
+  return q;
+}
+
+/* `word`: an address, or mail whose lane has it, or had it when it failed. */
 static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct slice address,
                          struct slice word) {
   struct route r;
-  if (slice_eq(word, address) || slice_caseeq(word, slice_str(t->lane))) return true;
-  const struct lane *l = slice_find(word, ':') < 0 &&
-                                 route_for(s, &(struct conf_route_asked){ .destination = word }, &r)
-                             ? lane_for(s, &r, word)
-                             : NULL;
+  if (slice_eq(word, address)) return true;
+  const struct conf_route_asked q = tls_mail(word);
+  if (slice_find(q.destination, ':') >= 0 || !q.destination.n || !route_for(s, &q, &r))
+    return false;
+  if (r.tls != ROUTE_OPPORTUNISTIC) return false; /* what is remembered does not count for it */
+  char lane[SEND_DESTINATION_MAX + 1];
+  lane_put_name(&r, q.destination, lane);
+  if (slice_caseeq(slice_str(lane), slice_str(t->lane))) return true;
+  const struct lane *l = lane_for(s, &r, q.destination);
   for (size_t i = 0; l && i < l->hosts.count; i++)
     if (sender_no_tls(s, &l->hosts.addresses[i].at) == t) return true;
-  return l && strcmp(l->name, t->lane) == 0;
+  return false;
 }
 
 static bool tls_is_wanted(const struct sender *s, const struct no_tls *t, struct slice address,
                           const struct admin_command *c) {
   for (size_t i = 0; i < c->count; i++)
-    if (c->args[i].n <= SEND_DESTINATION_MAX && tls_is_about(s, t, address, c->args[i]))
-      return true;
+    if (tls_is_about(s, t, address, c->args[i])) return true;
   return !c->count;
 }
 
@@ -384,7 +396,7 @@ static void sender_status(void *arg, const struct admin_command *c) {
 static const struct admin_row rows[] = {
   { "plan", "DOMAIN [ACCOUNT SENDER-DOMAIN]", 1, 3, plan_begin },
   { "status", "", 0, 0, sender_status },
-  { "tls", "[ADDRESS|DOMAIN …]", 0, ADMIN_ARGS_MAX, tls_memory },
+  { "tls", "[ADDRESS|\"DOMAIN [from:DOMAIN] [account:NAME]\" …]", 0, ADMIN_ARGS_MAX, tls_memory },
 };
 
 bool sender_admin(struct sender *s, uint32_t number, const struct ipc_msg *msg) {

@@ -94,6 +94,38 @@ ok "what waited goes by the line that is left" within 15 went
 routes "\"* $host\", \"from:shop.example $host\", \"From:shop.example direct\""
 q check-config >"$dir/said" 2>&1
 ok "check-config: two lines for one sender" grep -qE 'qasid.conf:[0-9]+: routes: no. 3 .*same mail as no. 2' "$dir/said"
+
+# --- what is remembered of TLS is told of the row's own route ---
+# 127.0.0.62 answers the handshake with rubbish, and takes mail in the clear: it is one sender's smarthost, and nobody else's.
+routes "\"* $host\", \"from:shop.example [127.0.0.62]:$port\", \"account:carl@example.org [127.0.0.62]:$port tls=required\", \"open.test direct\""
+printf 'mx.example.org hub@inside.test secret-hub\n' >"$dir/logins"
+q reload >/dev/null
+submit dora@shop.example "of-dora by rubbish" x@inside.test
+ok "its TLS failed: in the clear" within 15 grep -q '127.0.0.62 x@inside.test Subject: of-dora by rubbish' "$dir/odd/taken"
+q account set dora@shop.example messages-per-hour 1 >/dev/null
+q account set alice@example.org messages-per-hour 1 >/dev/null
+q account set carl@example.org messages-per-hour 1 >/dev/null
+shows() { # LOGIN RECIPIENT: queue show of a message of theirs that the limit holds
+  submit "$1" "held" "$2"
+  within 10 eval "q queue list from=$1 to=$2 | grep -q held" || return 1
+  id=$(q --json queue list "from=$1" "to=$2" | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["id"])')
+  q queue show "$id" >"$dir/shown" || return 1
+}
+tls_shown() { grep -q 'TLS that failed' "$dir/shown" && grep -qE "^127.0.0.62 +$port" "$dir/shown"; }
+ok "queue show: to one who goes by that smarthost" all 'shows dora@shop.example y@inside.test' tls_shown
+ok "not to one who goes by another, to the same domain" all 'shows alice@example.org y@inside.test' '! tls_shown'
+ok "nor to one whose route asks for TLS, where it does not count" all 'shows carl@example.org y@inside.test' '! tls_shown'
+ok "nor for a domain with its own route" all 'shows dora@shop.example y@open.test' '! tls_shown'
+
+# --- accounts that routes name ---
+warned() { q "$@" >"$dir/said" 2>&1 && grep -q 'warning: no. 3 of routes ("account:carl@example.org' "$dir/said"; }
+ok "account rename: its route is named" all 'warned account rename carl@example.org karl@example.org' 'grep -q "its old name" "$dir/said"'
+ok "an account that none names: no warning" all 'q account delete karl@example.org --yes >"$dir/said" 2>&1' '! grep -q warning "$dir/said"'
+q account add carl@example.org --password-stdin <<<"secret" >/dev/null
+ok "account delete: likewise" warned account delete carl@example.org --yes
+q account add carl@example.org --password-stdin <<<"secret" >/dev/null
+printf 'address\ncarl@example.org\n' >"$dir/list"
+ok "and of a file" warned account delete --from "$dir/list" --yes
 ok "no process died" eval '! grep -q event=process-died "$dir/log"'
 stop
 finish

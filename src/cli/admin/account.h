@@ -16,6 +16,8 @@ struct account_wish {
 /* Creates both; if the login cannot be created, the mailbox is removed again. An existing mailbox
  * without a login gets one. Returns the exit code; errors were printed. */
 int account_make(struct cli *c, const struct account_wish *w);
+/* Prints a warning for each line of `routes` that is for that account. */
+void account_warn_of_routes(struct cli *c, struct slice address, const char *what);
 /* Deletes both; the login first, so that nobody logs in while the mail is deleted. Prints aliases
  * that lost a target. */
 int account_delete(struct cli *c, struct slice address);

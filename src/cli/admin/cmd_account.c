@@ -199,6 +199,20 @@ int cmd_account_certificate(struct cli *c) {
   return code;
 }
 
+/* --- routes that name an account --- */
+
+void account_warn_of_routes(struct cli *c, struct slice address, const char *what) {
+  const struct conf *conf = cli_conf(c);
+  for (size_t i = 0; conf && i < conf->routes.count; i++) {
+    struct slice line = slice_str(conf->routes.items[i]), name;
+    if (conf_route_by(conf_route_word(&line), &name) != CONF_ROUTE_ACCOUNT ||
+        !slice_caseeq(name, address))
+      continue;
+    fprintf(stderr, "warning: no. %zu of routes (\"%s\") is for %.*s, %s\n", i + 1,
+            conf->routes.items[i], SLICE_ARG(address), what);
+  }
+}
+
 /* --- delete --- */
 
 static int ask_login(struct cli *c, struct slice address, bool *ret_there) {
@@ -233,7 +247,9 @@ int cmd_account_delete(struct cli *c) {
   snprintf(question, sizeof question, "Delete %s and all its mail?", c->args[0]);
   if (!cli_given(c, "yes") && !ask_yes(question))
     return cli_fail(CLI_EXIT_USAGE, "nothing was deleted (--yes says yes)");
-  return account_delete(c, slice_str(c->args[0]));
+  int code = account_delete(c, slice_str(c->args[0]));
+  if (code == CLI_EXIT_OK) account_warn_of_routes(c, slice_str(c->args[0]), "which is deleted");
+  return code;
 }
 
 /* --- rename --- */
@@ -249,6 +265,10 @@ int cmd_account_rename(struct cli *c) {
     return cli_fail(CLI_EXIT_EXISTS, "there is an account %s already", c->args[1]);
   if (code == CLI_EXIT_OK) code = ask_login(c, old, &there);
   if (code == CLI_EXIT_OK) code = ask_print(c, ROLE_STORE, words, cli_given(c, "alias") ? 5 : 4);
+  if (code == CLI_EXIT_OK && !slice_caseeq(old, new))
+    account_warn_of_routes(c, old,
+                           "which is its old name: mail of the new one does not take that route "
+                           "until the line is changed and the server reloaded");
   if (code != CLI_EXIT_OK || !there) return code;
   code = change_login(c, words, 4);
   if (code != CLI_EXIT_OK && !slice_caseeq(old, new)) {

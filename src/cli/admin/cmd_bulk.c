@@ -186,6 +186,8 @@ static int delete_all(struct cli *c, struct bulk_file *f) {
   int code = bulk_ask(c, f, ROLE_AUTH, "delete", address_row, NULL);
   if (code == CLI_EXIT_OK) code = bulk_ask(c, f, ROLE_STORE, "delete", address_row, &aliases);
   if (code == CLI_EXIT_OK && (aliases.row_count || c->json)) table_print(&aliases, c->json);
+  for (size_t i = 0; code == CLI_EXIT_OK && i < f->count; i++)
+    account_warn_of_routes(c, f->accounts[i].address, "which is deleted");
   if (code == CLI_EXIT_OK)
     fprintf(stderr, "%zu account%s deleted\n", f->count, f->count == 1 ? "" : "s");
   else

@@ -13,7 +13,7 @@ static void show(struct cli *c, const char *name, const struct table *t, bool fi
   if (c->json || t->row_count) table_print(t, c->json);
 }
 
-/* Puts each recipient's destination, and the servers tried, so that the running sender can report
+/* Puts the routes of its recipients, and the servers tried, so that the running sender can report
  * what it remembers about their TLS. Without a sender there is nothing to report. */
 static void put_word(struct buf *words, struct slice word) {
   for (struct slice rest = buf_slice(words), one; ipc_list_next(&rest, &one);)
@@ -21,17 +21,15 @@ static void put_word(struct buf *words, struct slice word) {
   if (word.n && buf_room(words) > word.n + 8) ipc_list_put(words, word);
 }
 
-static void ask_tls(struct cli *c, const struct table *recipients, const struct table *attempts,
+static void ask_tls(struct cli *c, const struct table *ways, const struct table *attempts,
                     struct table *t) {
   struct slice list[CLI_WORDS_MAX] = { SLICE("tls") }, rest;
   struct buf words;
   size_t n = 1;
   int code;
   buf_init(&words, 32 * 1024);
-  for (const struct table_row *r = recipients->first; r; r = r->next) {
-    struct slice to = table_cell(recipients, r, "to");
-    put_word(&words, slice_from(to, (size_t)(slice_rfind(to, '@') + 1)));
-  }
+  for (const struct table_row *r = ways->first; r; r = r->next)
+    put_word(&words, table_cell(ways, r, "way"));
   for (const struct table_row *r = attempts->first; r; r = r->next)
     put_word(&words, table_cell(attempts, r, "address"));
   for (rest = buf_slice(&words); n < CLI_WORDS_MAX && ipc_list_next(&rest, &list[n]);) n++;
@@ -44,8 +42,10 @@ static void ask_tls(struct cli *c, const struct table *recipients, const struct 
 int cmd_queue_show(struct cli *c) {
   static const struct {
     const char *verb, *name;
-  } parts[] = { { "letter", "message" }, { "list", "recipients" }, { "history", "attempts" } };
-  enum { PARTS = sizeof parts / sizeof *parts };
+  } parts[] = {
+    { "letter", "message" }, { "list", "recipients" }, { "history", "attempts" }, { "ways", NULL }
+  };
+  enum { PARTS = sizeof parts / sizeof *parts, WAYS = PARTS - 1 };
   struct table tables[PARTS], tls;
   int code = CLI_EXIT_OK;
   for (size_t i = 0; i < PARTS; i++) table_init(&tables[i]);
@@ -59,10 +59,10 @@ int cmd_queue_show(struct cli *c) {
     code = cli_fail(
         CLI_EXIT_NOT_FOUND,
         "no message with that id is in the queue; qasid queue history shows those that were");
-  for (size_t i = 0; code == CLI_EXIT_OK && i < PARTS; i++)
+  for (size_t i = 0; code == CLI_EXIT_OK && i < WAYS; i++)
     show(c, parts[i].name, &tables[i], i == 0);
   if (code == CLI_EXIT_OK) {
-    ask_tls(c, &tables[1], &tables[2], &tls);
+    ask_tls(c, &tables[WAYS], &tables[2], &tls);
     show(c,
          c->json ? "tls" : "TLS that failed (mail goes there in the clear until it is tried again)",
          &tls, false);

@@ -3,19 +3,11 @@
  * or the directory vouches for it; nothing here trusts an envelope from outside. */
 #include "src/store/owner/routes.h"
 
-/* The author is known, or the path is one of this server's own making. */
-static struct slice path_of(const struct queue_letter *l, struct slice forwarder) {
-  bool known = (l->flags & ENVELOPE_OURS) != 0;
-  if (!l->return_path.n || (l->flags & QUEUE_REPORT)) return SLICE_NONE;
-  if (!forwarder.n) return known ? l->return_path : SLICE_NONE;
-  return known && (l->flags & QUEUE_PATH_OURS) ? l->return_path : forwarder;
-}
-
 void routes_whose(struct store *s, const struct queue_letter *l, struct slice forwarder,
                   struct routes_whose *ret) {
   buf_init(&ret->account, ENVELOPE_PATH_MAX);
   buf_init(&ret->sender, SEND_DESTINATION_MAX);
-  struct slice path = path_of(l, forwarder);
+  struct slice path = queue_known_path(l, forwarder);
   if (!path.n) return;
   if (!forwarder.n && l->account) dir_put_name(&s->dir, l->account, &ret->account);
   if (slice_rfind(path, '@') >= 0) dir_fold_domain(&ret->sender, path);

@@ -36,7 +36,7 @@ verb_run verb_account_add, verb_account_delete, verb_account_forward, verb_accou
     verb_domain_list, verb_export, verb_mail_delete, verb_mail_deleted, verb_mail_drop,
     verb_mail_list, verb_mail_show, verb_mail_uidls, verb_mail_undelete, verb_queue_body,
     verb_queue_drop, verb_queue_fail, verb_queue_history, verb_queue_hold, verb_queue_letter,
-    verb_queue_list, verb_queue_release, verb_queue_retry, verb_status, verb_status_held,
-    verb_status_mailboxes, verb_status_queue, verb_why, verb_compact;
+    verb_queue_ways, verb_queue_list, verb_queue_release, verb_queue_retry, verb_status,
+    verb_status_held, verb_status_mailboxes, verb_status_queue, verb_why, verb_compact;
 
 #endif

@@ -9,10 +9,11 @@
 #include "src/store/jobs/result.h"
 #include "src/store/sql/attempt.h"
 #include "src/store/sql/brake.h"
+#include "src/store/sql/directory.h"
 #include "src/store/sql/queue.h"
 #include "src/store/sql/work.h"
 
-enum { LOOK_FOR_LIST = 1000, BODY_A_SLICE = 48 * 1024 };
+enum { LOOK_FOR_LIST = 1000, BODY_A_SLICE = 48 * 1024, WAYS_SHOWN = 200 };
 
 /* --- queue list --- */
 
@@ -81,6 +82,42 @@ enum db_result verb_queue_letter(struct store_engine *e, struct admin_job *a) {
               db_bytes(s, 3), ret_word(db_int(s, 4)), needs_of(db_int(s, 5)),
               admin_num(a, (uint64_t)db_int(s, 6)), admin_num(a, (uint64_t)db_int(s, 7)),
               admin_num(a, (uint64_t)db_int(s, 9)));
+  db_reset(s);
+  return r;
+}
+
+/* --- the ways of its recipients --- */
+
+/* What the sender chooses a route by, as words for its command "tls": the recipient's domain, the
+ * sender's, and the account (src/store/owner/routes.h). */
+static void put_way(struct db_stmt *s, struct buf *to) {
+  const struct queue_letter l = { .return_path = db_bytes(s, 1), .flags = (uint8_t)db_int(s, 2) };
+  struct slice destination = db_bytes(s, 0), forwarder = db_bytes(s, 3), account = db_bytes(s, 4);
+  struct slice path = queue_known_path(&l, forwarder);
+  buf_put(to, slice_split(&destination, ' '));
+  if (slice_rfind(path, '@') >= 0) {
+    buf_put_str(to, " from:");
+    dir_fold_domain(to, path);
+  }
+  if (path.n && !forwarder.n && account.n) buf_printf(to, " account:%.*s", SLICE_ARG(account));
+}
+
+enum db_result verb_queue_ways(struct store_engine *e, struct admin_job *a) {
+  struct db_stmt *s = db_prepare(
+      e->db, "SELECT DISTINCT r.destination, l.return_path, l.flags, coalesce(r.forwarder, ''),"
+             " coalesce(x.name, '') FROM letter l JOIN recipient r ON r.body = l.body"
+             " LEFT JOIN account x ON x.id = l.account WHERE l.name = ?1 ORDER BY 1 LIMIT ?2");
+  enum db_result r;
+  db_bind_text(s, 1, a->words[0]);
+  db_bind_int(s, 2, WAYS_SHOWN);
+  admin_columns(a, "way");
+  while ((r = db_step(s)) == DB_ROW) {
+    struct buf way;
+    buf_init(&way, 4096);
+    put_way(s, &way);
+    ADMIN_ROW(a, admin_copy(a, buf_slice(&way)));
+    buf_free(&way);
+  }
   db_reset(s);
   return r;
 }
