@@ -1,11 +1,12 @@
-# Postfix and Exim from Debian's packages as neighbours: each takes mail for its domain, and sends what is for ours to us.
+# Postfix, Exim and OpenSMTPD from Debian's packages as neighbours: each takes mail for its domain, and sends what is for ours to us.
 # Sourced; they live in folders of their own and on loopback addresses of their own. Only what is started here is stopped.
 
-# Both are mail-transport-agent and conflict, so they are unpacked, not installed. False without the packages.
+# They are mail-transport-agents and conflict, so they are unpacked, not installed. False without the packages.
 neighbours_get() { # DIR
   mkdir -p "$1" && cd "$1" || return
   [ -x root/usr/sbin/exim4 ] || { apt-get download -q exim4-daemon-light exim4-base && for d in exim4*.deb; do dpkg -x "$d" root; done; } || return
-  [ -x root/usr/lib/postfix/sbin/master ] || { apt-get download -q postfix && dpkg -x postfix*.deb root; }
+  [ -x root/usr/lib/postfix/sbin/master ] || { apt-get download -q postfix && dpkg -x postfix*.deb root; } || return
+  [ -x root/usr/sbin/smtpd ] || { apt-get download -q opensmtpd && dpkg -x opensmtpd*.deb root; }
 }
 
 # Mail for NAME@postfix.test goes into files of mail/, for back@postfix.test to alice@example.org.
@@ -133,6 +134,36 @@ box:
 EOF
   "$2/usr/sbin/exim4" -C "$d/conf" -bd -q10s >"$d/out" 2>&1
   wait_file "$d/pid" && exim_pid=$(cat "$d/pid")
+}
+
+# The same of opensmtpd.test. Its folders are compiled in, so it gets a mount namespace with its own; false where none can be made.
+opensmtpd_neighbour() { # DIR ROOT ADDRESS PORT OUR-PORT
+  local d=$1 user
+  unshare --mount true 2>/dev/null || return
+  no grep -q "not found" <(ldd "$2/usr/sbin/smtpd") || return
+  for user in opensmtpd opensmtpq; do getent passwd $user >/dev/null || useradd --system --no-create-home --shell /usr/sbin/nologin $user; done
+  mkdir -p "$d/mail"
+  chmod 755 "$d"
+  chown nobody "$d/mail"
+  install -m 600 "$dir/key.pem" "$d/key.pem"
+  cat >"$d/conf" <<EOF
+pki mx.opensmtpd.test cert "$dir/cert.pem"
+pki mx.opensmtpd.test key "$d/key.pem"
+table who { "bob@opensmtpd.test" = "nobody", "carl@opensmtpd.test" = "nobody", "back@opensmtpd.test" = "alice@example.org", "lost@opensmtpd.test" = "nobody@example.org" }
+listen on $3 port $4 tls pki mx.opensmtpd.test hostname mx.opensmtpd.test
+action "box" maildir "$d/mail/%{rcpt.user}" virtual <who>
+action "out" relay host "smtp://127.0.0.1:$5" src $3 helo mx.opensmtpd.test
+match from any for domain "opensmtpd.test" action "box"
+match from any for domain "example.org" action "out"
+EOF
+  # shellcheck disable=SC2016
+  unshare --mount --propagation private sh -c 'set -e
+    for folder in /var/spool /var/lib /run; do mount -t tmpfs none $folder; done
+    mkdir -p /var/lib/opensmtpd/empty /var/spool/smtpd
+    chmod 711 /var/spool/smtpd
+    mkdir -p /usr/libexec && mount --bind "$1/usr/libexec" /usr/libexec
+    exec "$1/usr/sbin/smtpd" -d -f "$2"' sh "$2" "$d/conf" >"$d/out" 2>&1 &
+  opensmtpd_pid=$!
 }
 
 wait_file() { local i; for ((i = 0; i < 100; i++)); do [ -s "$1" ] && return; sleep 0.1; done; return 1; }

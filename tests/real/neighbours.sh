@@ -1,5 +1,5 @@
 #!/bin/bash
-# Postfix and Exim, found through DNS, as the next servers and as senders: what is sent arrives octet for octet, what they
+# Postfix, Exim and OpenSMTPD, found through DNS, as the next servers and as senders: what is sent arrives octet for octet, what they
 # send arrives here, mail that goes round in a circle ends, reports come back both ways.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
@@ -11,15 +11,17 @@ root=${QASID_NEIGHBOURS:-/tmp/qasid-neighbours}/root
 read -r dns port < <(free_ports 2)
 dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 --bind-interfaces \
   --pid-file= --user="$(id -un)" --mx-host=postfix.test,mx.postfix.test,10 --address=/mx.postfix.test/127.0.0.70 \
-  --mx-host=exim.test,mx.exim.test,10 --address=/mx.exim.test/127.0.0.71 --local=/test/ >"$dir/dnsmasq.log" 2>&1 &
+  --mx-host=exim.test,mx.exim.test,10 --address=/mx.exim.test/127.0.0.71 \
+  --mx-host=opensmtpd.test,mx.opensmtpd.test,10 --address=/mx.opensmtpd.test/127.0.0.72 --local=/test/ >"$dir/dnsmasq.log" 2>&1 &
 names=$!
-postfix_pid= exim_pid=
-trap 'kill $names $exim_pid $postfix_pid 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+postfix_pid= exim_pid= opensmtpd_pid=
+trap 'kill $names $exim_pid $postfix_pid $opensmtpd_pid 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 sends_at "$dns" "$port"
 serve
 add alice
 postfix_neighbour "$dir/postfix" "$root" 127.0.0.70 "$port" "$smtp"
 exim_neighbour "$dir/exim" "$root" 127.0.0.71 "$port" "$smtp"
+opensmtpd_neighbour "$dir/opensmtpd" "$root" 127.0.0.72 "$port" "$smtp" && third=opensmtpd || third=
 
 # A message of each kind, from a login here to all of them.
 submit() { # NAME RECIPIENT…
@@ -80,11 +82,12 @@ s.quit()
 PY
 }
 
-for kind in plain dots eight long large empty; do submit $kind bob@postfix.test carl@postfix.test bob@exim.test carl@exim.test; done
+for kind in plain dots eight long large empty; do submit $kind bob@postfix.test carl@postfix.test bob@exim.test carl@exim.test ${third:+"bob@$third.test" "carl@$third.test"}; done
 for kind in plain dots eight long large empty; do
   ok "Postfix has what was sent: $kind" within 30 arrived "$dir/postfix/mail/bob" $kind
   ok "Exim has what was sent: $kind" within 30 arrived "$dir/exim/mail/bob" $kind
   ok "both recipients of one message: $kind" all "within 30 arrived $dir/postfix/mail/carl $kind" "within 30 arrived $dir/exim/mail/carl $kind"
+  [ "$third" ] && ok "OpenSMTPD has what was sent, for both: $kind" all "within 30 arrived $dir/opensmtpd/mail/bob $kind" "within 30 arrived $dir/opensmtpd/mail/carl $kind"
 done
 ok "TLS with Postfix" logged 'event=sent .*to=bob@postfix.test.*tls=TLSv1'
 ok "TLS with Exim" logged 'event=sent .*to=bob@exim.test.*tls=TLSv1'
@@ -104,5 +107,25 @@ submit plain lost@postfix.test
 ok "a report of Postfix comes back" within 120 here 'This is the mail system at host mx.postfix.test'
 submit plain lost@exim.test
 ok "a report of Exim comes back" within 120 here 'This message was created automatically by mail delivery software'
+if [ "$third" ]; then
+  # 6.8 with OpenSSL 3 offers STARTTLS and cannot sign: "alert internal error" to everybody.
+  if echo QUIT | timeout 10 openssl s_client -starttls smtp -connect "127.0.0.72:$port" 2>&1 | grep -q 'alert internal error'; then
+    ok "OpenSMTPD's TLS is broken: in the clear at once, and that is logged" logged 'event=no-tls .*127.0.0.72'
+  else
+    ok "TLS with OpenSMTPD" logged 'event=sent .*to=bob@opensmtpd.test.*tls=TLSv1'
+  fi
+  submit bounce nobody@opensmtpd.test
+  ok "OpenSMTPD refuses: the sender is told" within 30 here 'Final-Recipient: rfc822; nobody@opensmtpd.test'
+  from 127.0.0.72 back@opensmtpd.test "OpenSMTPD begins"
+  ok "OpenSMTPD sends to us" within 30 here 'Subject: OpenSMTPD begins'
+  ok "with TLS" logged 'event=message .*from=sender@elsewhere.test .*tls="?TLSv1'
+  q account forward alice@example.org back@opensmtpd.test --keep >/dev/null
+  submit circle back@opensmtpd.test
+  ok "a circle over it and us ends with a report" within 120 here 'Final-Recipient: rfc822; back@opensmtpd.test'
+  q account forward alice@example.org none >/dev/null
+  submit plain lost@opensmtpd.test
+  ok "a report of OpenSMTPD comes back" within 120 here 'From: Mailer Daemon <MAILER-DAEMON@mx.opensmtpd.test>'
+  ok "nothing is left for it in the queue" within 30 no grep -q '@' <(q queue list)
+fi
 ok "no process was lost" no grep -qE 'event=(process-lost|lost)' "$dir/log"
 finish
