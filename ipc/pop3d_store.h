@@ -29,7 +29,12 @@ enum pop_outcome {
 /* A row of pop_listing: the bits of the octet that has the UIDL's length. */
 enum { POP_ROW_UIDL = 0x7f, POP_ROW_SURROGATE = 0x80 };
 
-enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_MAX = 7 };
+enum {
+  POP_UIDL_MAX = 70 /* RFC 1939 §7 */,
+  POP_DELETES_MAX = 16384,
+  POP_AHEAD_MAX = 7,
+  POP_BEGUN_MAX = 8
+};
 
 /* clang-format off */
 /* What CAPA announces about maildrops before the login (RFC 2449 §6.5, §6.7). The reply is valid
@@ -56,10 +61,14 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
  * the message's surrogate in the encoding of mail/surrogate.h, or 0 for unknown; without it, the
  * message is its own surrogate. `last` is set on the last part. */
 #define pop_listing_FIELDS(F) F(flag, last, ) F(bytes, rows, IPC_CHUNK)
-/* Reads up to `most` octets of message `uid` from `offset`. A client that fetches one message after
- * another reads `ahead`: that many of the following messages may be sent along, if they are
- * files. */
-#define pop_read_FIELDS(F) F(u32, uid, ) F(u64, offset, ) F(u32, most, ) F(u8, ahead, )
+/* Reads up to `most` octets of message `uid` from `offset`. ahead: uids (u32 each, ascending) of
+ * messages that the client is likely to read next; those that are files may be sent along.
+ *
+ * begun: uids (u32 each) of messages that the session has begun to read from files that were sent
+ * ahead, of which store knows nothing otherwise; here, in pop_quit and in pop_close. */
+#define pop_read_FIELDS(F) \
+  F(u32, uid, ) F(u64, offset, ) F(u32, most, ) F(bytes, ahead, 4 * POP_AHEAD_MAX) \
+  F(bytes, begun, 4 * POP_BEGUN_MAX)
 /* `data` is empty only at the end of the message. sum: the CRC-32C of the whole message, if
  * `summed`. */
 #define pop_chunk_FIELDS(F) \
@@ -73,11 +82,11 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
 /* uids (u32 each) that the pop_quit which follows is to delete; may be sent several times. */
 #define pop_delete_FIELDS(F) F(bytes, uids, 4 * POP_DELETES_MAX)
 /* Delete what pop_delete named, durably, all or nothing, and release the maildrop. */
-#define pop_quit_FIELDS(F)
+#define pop_quit_FIELDS(F) F(bytes, begun, 4 * POP_BEGUN_MAX)
 #define pop_done_FIELDS(F) F(u8, outcome, ) F(u32, deleted, )
 /* The session ends without QUIT: nothing is deleted, the maildrop is released. Also ends a
  * grant. */
-#define pop_close_FIELDS(F)
+#define pop_close_FIELDS(F) F(bytes, begun, 4 * POP_BEGUN_MAX)
 
 /* To the session that has the maildrop: another login waits for it (the option pop3_steal_after). A
  * session that was idle for so long replies with pop_close, one that was not with pop_keep; one
@@ -89,13 +98,13 @@ enum { POP_UIDL_MAX = 70 /* RFC 1939 §7 */, POP_DELETES_MAX = 16384, POP_AHEAD_
   /* type name      from       allowed in                       next           max       fds */ \
   M(1,  pop_open,    IPC_LEFT,  1 << POP_GRANTED,                POP_OPEN,      0,         0, \
     IPC_ASK) \
-  M(2,  pop_read,    IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      17,        0, \
+  M(2,  pop_read,    IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      96,        0, \
     IPC_ASK) \
   M(3,  pop_delete,  IPC_LEFT,  1 << POP_OPEN,                   IPC_SAME,      66 * 1024, 0, \
     IPC_SEND) \
-  M(4,  pop_quit,    IPC_LEFT,  1 << POP_OPEN,                   POP_STRANGER,  0,         0, \
+  M(4,  pop_quit,    IPC_LEFT,  1 << POP_OPEN,                   POP_STRANGER,  36,        0, \
     IPC_ASK) \
-  M(5,  pop_close,   IPC_LEFT,  IPC_ANY,                         POP_STRANGER,  0,         0, \
+  M(5,  pop_close,   IPC_LEFT,  IPC_ANY,                         POP_STRANGER,  36,        0, \
     IPC_SEND) \
   M(6,  pop_rules,   IPC_LEFT,  1 << POP_STRANGER,               IPC_SAME,      0,         0, \
     IPC_ASK) \

@@ -141,13 +141,21 @@ static void put_question(struct conn *c) {
   process_send_buf(r, role, process_single(r, role), p->ask.type, c->id, &p->ask.body);
 }
 
+/* The role completes a question to store, or answers it from a file that it has open. */
+static bool answered_from_file(struct conn *c) {
+  struct front *f = c->front;
+  return f->role->files.ask && c->proto->ask.role == ROLE_STORE &&
+         f->role->files.ask(&f->readers, &c->own, c->proto);
+}
+
 /* The client or the server ends it. The session's last output ("421 …") is sent if the socket
  * accepts it at once: the shell does not wait for a client that is being closed. */
 static enum conn_step lose(struct conn *c, enum close_reason why) {
   struct proto *p = c->proto;
   if (!p) return finish(c, why);
   c->front->role->ops->gone(p, why);
-  if (p->ask.type && !p->ask.wants_answer && !p->ask.body.failed) put_question(c);
+  bool last_words = p->ask.type && !p->ask.wants_answer && !p->ask.body.failed;
+  if (last_words && !answered_from_file(c)) put_question(c);
   bool sent = !c->handshaking && !p->out.failed && flush(c) == FLOW_DONE;
   if (sent && c->tls) tls_shutdown(c->tls); /* RFC 8446 §6.1: also when the client's came first */
   return finish(c, p->reason == CLOSE_NONE ? why : p->reason);
@@ -219,12 +227,6 @@ static enum conn_step start_tls(struct conn *c) {
 }
 
 /* --- what proto_next() asks for --- */
-
-static bool answered_from_file(struct conn *c) {
-  struct front *f = c->front;
-  return f->role->files.ask && c->proto->ask.role == ROLE_STORE &&
-         f->role->files.ask(&f->readers, &c->own, c->proto);
-}
 
 static enum conn_step do_ask(struct conn *c, struct turn *t) {
   struct proto *p = c->proto;

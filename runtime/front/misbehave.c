@@ -67,18 +67,22 @@ static void forge_size(struct front *f) {
   for (uint16_t type = 1; type <= 5; type++) misbehave_send(f, ROLE_AUTH, type, NOBODYS_TAG, much);
 }
 
+/* pop_close: nothing was begun. */
+#define NO_LIST SLICE("\0\0\0\0")
+
 /* A packet with trailing octets that are not a message. */
 static void forge_packet(struct front *f) {
   struct channel *ch =
       process_channel_to(f->process, ROLE_STORE, process_single(f->process, ROLE_STORE));
   struct buf *b = channel_begin(ch, pop_close_type, NOBODYS_TAG);
+  if (b) buf_put(b, NO_LIST);
   channel_end(ch);
   if (b) buf_put_str(b, "\xff\xff\xff\xff\xff");
 }
 
 static void forge_descriptor(struct front *f) {
   process_send(f->process, ROLE_STORE, process_single(f->process, ROLE_STORE), pop_close_type,
-               NOBODYS_TAG, SLICE_NONE, f->listeners[0].fd);
+               NOBODYS_TAG, NO_LIST, f->listeners[0].fd);
 }
 
 /* Asks again before the answer, which takes as long as a password hash. */
@@ -124,7 +128,7 @@ static void flood(struct front *f) {
   bool smtp = f->role->kind == ROLE_SMTPD;
   for (uint64_t i = 0; i < FLOOD; i++)
     misbehave_send(f, ROLE_STORE, smtp ? smtp_discard_type : pop_close_type, NOBODYS_TAG + i,
-                   SLICE_NONE);
+                   smtp ? SLICE_NONE : NO_LIST);
 }
 
 static const struct {

@@ -5,9 +5,10 @@
  * piece.
  *
  * A client that fetches one message directly after another is likely to fetch the next ones too:
- * store is asked to send some ahead, so that eight messages cost one request. A descriptor that was
- * sent ahead is closed when a later message is read, or with the connection. The shell allows this
- * to a few connections at a time, so that it never takes descriptors away from clients. */
+ * store is asked to send some ahead, so that eight messages cost one request. The next request
+ * reports which of them the client has begun to read, for the history. A descriptor that was sent
+ * ahead is closed when a later message is read, or with the connection. The shell allows this to a
+ * few connections at a time, so that it never takes descriptors away from clients. */
 #include "src/pop3d/files.h"
 
 #include <stdlib.h>
@@ -20,9 +21,11 @@ _Static_assert((int)BODY_FILES_MAX == 1 + (int)POP_AHEAD_MAX, "the one read, and
 
 /* The state of one connection: front_role's `own`. */
 struct reader {
-  struct body_files *files; /* NULL until there is one */
-  struct pop_read last;     /* the last request */
-  bool ahead;               /* it may read ahead */
+  struct body_files *files;      /* NULL until there is one */
+  struct pop_read last;          /* the last request; its lists are not kept */
+  uint32_t begun[POP_BEGUN_MAX]; /* uids, read from files since store was last asked */
+  size_t begun_count;
+  bool ahead; /* it may read ahead */
 };
 
 static struct reader *reader_of(void **own) {
@@ -67,22 +70,60 @@ static struct body_file *open_file_of(struct reader *r) {
   return body_files_find(r->files, r->last.uid);
 }
 
-bool pop3d_files_ask(struct front_readers *all, void **own, struct proto *p) {
+/* At most the files that one request brought are begun before the next request. */
+static void note_begun(struct reader *r) {
+  bool noted = r->begun_count && r->begun[r->begun_count - 1] == r->last.uid;
+  if (r->last.offset || noted || r->begun_count == POP_BEGUN_MAX) return;
+  r->begun[r->begun_count++] = r->last.uid;
+}
+
+static struct slice take_begun(struct reader *r, uint8_t *room) {
+  size_t n = r->begun_count;
+  for (size_t i = 0; i < n; i++) wire_store_u32(room + 4 * i, r->begun[i]);
+  r->begun_count = 0;
+  return slice_of(room, 4 * n);
+}
+
+/* The request goes to store. */
+static void complete_read(struct front_readers *all, struct reader *r, struct buf *body) {
+  struct pop_read m = r->last;
+  if (m.ahead.n && !may_read_ahead(all, r)) m.ahead = SLICE_NONE;
+  if (m.ahead.n == r->last.ahead.n && !r->begun_count) return;
+  uint8_t ahead[4 * POP_AHEAD_MAX], begun[4 * POP_BEGUN_MAX];
+  if (m.ahead.n) memcpy(ahead, m.ahead.p, m.ahead.n); /* it is in `body` */
+  m.ahead.p = ahead;
+  m.begun = take_begun(r, begun);
+  buf_reset(body);
+  pop_read_put(body, &m);
+}
+
+static bool ask_read(struct front_readers *all, struct reader *r, struct proto *p) {
   struct proto_ask *ask = &p->ask;
-  struct reader *r = ask->type == pop_read_type ? reader_of(own) : NULL;
-  if (!r) return false;
-  uint32_t before = r->last.uid;
   if (!pop_read_get(buf_slice(&ask->body), &r->last)) return false;
   struct body_file *f = open_file_of(r);
-  if (f) {
-    ask->sent = true;
-    answer(all, r, f, p);
-  } else if (before && before < r->last.uid && may_read_ahead(all, r)) {
-    r->last.ahead = POP_AHEAD_MAX;
-    buf_reset(&ask->body);
-    pop_read_put(&ask->body, &r->last);
+  if (!f) {
+    complete_read(all, r, &ask->body);
+    return false;
   }
-  return f != NULL;
+  note_begun(r);
+  ask->sent = true;
+  answer(all, r, f, p);
+  return true;
+}
+
+bool pop3d_files_ask(struct front_readers *all, void **own, struct proto *p) {
+  struct proto_ask *ask = &p->ask;
+  struct reader *r = ask->type == pop_read_type ? reader_of(own) : *own;
+  if (!r) return false;
+  if (ask->type == pop_read_type) return ask_read(all, r, p);
+  if (!r->begun_count || (ask->type != pop_quit_type && ask->type != pop_close_type)) return false;
+  uint8_t begun[4 * POP_BEGUN_MAX];
+  buf_reset(&ask->body);
+  if (ask->type == pop_quit_type)
+    pop_quit_put(&ask->body, &(struct pop_quit){ take_begun(r, begun) });
+  else
+    pop_close_put(&ask->body, &(struct pop_close){ take_begun(r, begun) });
+  return false;
 }
 
 enum front_file pop3d_files_take(struct front_readers *all, void **own, struct proto *p,

@@ -58,7 +58,8 @@ void delete_more(struct pop3d_session *s) {
     return; /* the message is sent at once; then produce() calls this function
                               * again */
   work_done(s);
-  proto_ask(&s->proto, ROLE_STORE, pop_quit_type, true);
+  pop_quit_put(proto_ask(&s->proto, ROLE_STORE, pop_quit_type, true),
+               &(struct pop_quit){ SLICE_NONE });
   s->wait = WAIT_QUIT;
 }
 

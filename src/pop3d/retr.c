@@ -20,6 +20,16 @@
 enum { FIRST_OF_TOP = 16 * 1024 };    /* most headers and some lines */
 enum { CONVERTED_PIECE = 16 * 1024 }; /* it may grow */
 
+/* A client that reads a later message than before is likely to go on with the next ones. */
+static struct slice likely_next(const struct pop3d_session *s, uint8_t *room) {
+  size_t n = 0;
+  const struct maildrop_message *m;
+  if (s->read_before && s->read_before < s->reading)
+    for (uint64_t i = s->reading + 1u; n < POP_AHEAD_MAX && (m = maildrop_at(&s->maildrop, i)); i++)
+      if (!m->deleted) wire_store_u32(room + 4 * n++, m->uid);
+  return slice_of(room, 4 * n);
+}
+
 /* Requests one octet more than expected, so that a message longer than announced is detected
  * without another question. */
 static void ask_piece(struct pop3d_session *s) {
@@ -27,11 +37,13 @@ static void ask_piece(struct pop3d_session *s) {
   uint32_t most = s->top && s->stuffer.taken == 0 ? FIRST_OF_TOP : IPC_CHUNK;
   if (left < most) most = (uint32_t)left + 1;
   if (s->converted) most = CONVERTED_PIECE; /* the size of the original is unknown */
-  const struct pop_read m = {
+  struct pop_read m = {
     .uid = maildrop_at(&s->maildrop, s->reading)->uid,
     .offset = s->converted ? s->converted->made.taken : s->stuffer.taken,
     .most = most,
   };
+  uint8_t ahead[4 * POP_AHEAD_MAX];
+  if (!m.offset) m.ahead = likely_next(s, ahead);
   s->read_most = most;
   pop_read_put(proto_ask(&s->proto, ROLE_STORE, pop_read_type, true), &m);
   s->wait = WAIT_CHUNK;
@@ -46,6 +58,7 @@ static void read_message(struct pop3d_session *s, uint64_t number,
     ask_piece(s);
   else
     pop3d_err(s, "[SYS/TEMP] message %u can't be read at the moment, try again later", s->reading);
+  s->read_before = s->reading;
 }
 
 void pop3_retr(struct pop3d_session *s, const struct pop3_args *a) {

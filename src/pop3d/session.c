@@ -86,7 +86,8 @@ void pop3d_release(struct pop3d_session *s) {
   if (auth_busy)
     proto_ask(&s->proto, ROLE_AUTH, auth_cancel_type, false);
   else if (s->granted)
-    proto_ask(&s->proto, ROLE_STORE, pop_close_type, false);
+    pop_close_put(proto_ask(&s->proto, ROLE_STORE, pop_close_type, false),
+                  &(struct pop_close){ SLICE_NONE });
   s->granted = false;
 }
 

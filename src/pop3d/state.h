@@ -80,9 +80,10 @@ struct pop3d_session {
   uint32_t login_delay; /* POP_NO_DELAY: not to be announced */
   uint32_t expire;      /* days, POP_NEVER */
   struct maildrop maildrop;
-  uint32_t next;      /* LIST, UIDL, QUIT: the number to continue with */
-  uint32_t reading;   /* RETR, TOP: the message number */
-  uint32_t read_most; /* the most octets requested so far */
+  uint32_t next;        /* LIST, UIDL, QUIT: the number to continue with */
+  uint32_t reading;     /* RETR, TOP: the message number */
+  uint32_t read_before; /* the number read before that; 0: none */
+  uint32_t read_most;   /* the most octets requested so far */
   struct pop3_stuffer stuffer;
   struct converted *converted; /* NULL: the message is sent unchanged */
   uint32_t sum;                /* of what was read of it so far */

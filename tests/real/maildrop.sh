@@ -8,7 +8,7 @@ begin
 option undelete_time 7d
 option pop3_steal_after 1s
 option pop3_lock_wait 0
-add alice
+add alice bob
 serve
 python3 - "$smtp" "$pop3" >"$dir/said" 2>&1 <<'PY'
 import hashlib, re, smtplib, socket, struct, subprocess, sys, time
@@ -97,4 +97,27 @@ ok "whole" test "$(counts)" = "3 0"
 ok "each with its UIDL" is "$(uidls list | sort)" "$was"
 ok "the restored store is in order" q check
 grep -q Traceback "$dir/said" && cat "$dir/said"
+
+# --- what was read, and what was only opened ahead ---
+python3 - "$smtp" "$pop3" >"$dir/said3" 2>&1 <<'PY'
+import poplib, smtplib, sys
+with smtplib.SMTP("127.0.0.1", int(sys.argv[1])) as s:  # each a file of its own, which store opens ahead
+    for n in range(10): s.sendmail("s@client.example", ["bob@example.org"], b"Message-ID: <m%d@client.example>\r\n\r\n" % n + b"x" * 70 + b"\r\n" + b"y\r\n" * 20000)
+def session(reads, quit):
+    p = poplib.POP3("127.0.0.1", int(sys.argv[2]))
+    p.apop("bob@example.org", "secret-bob")
+    for n in reads: p.retr(n)
+    p.quit() if quit else p.close()
+session([1, 2, 3, 4], True)
+session([6, 7, 8], False)
+PY
+read_of() { q --json why "m$1@client.example" | python3 -c 'import json,sys; print(sum(r["event"] == "pop3-read" for r in json.load(sys.stdin)))'; }
+which_read() { local n; for n in 0 1 2 3 4 5 6 7 8 9; do echo "$n: $(read_of $n)"; done | tr '\n' ' '; }
+reads_are() { # WANTED: the end of a connection that was cut comes by and by
+  local i
+  for ((i = 0; i < 30; i++)); do [ "$(which_read)" = "$1" ] && return 0; sleep 0.1; done
+  cat "$dir/said3"
+  is "$(which_read)" "$1"
+}
+ok "why says read of the messages that were read, and of no other" reads_are "0: 1 1: 1 2: 1 3: 1 4: 0 5: 1 6: 1 7: 1 8: 0 9: 0 "
 finish

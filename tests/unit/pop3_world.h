@@ -246,6 +246,8 @@ static inline void world_read(struct pop3_world *w, const struct pop_read *m) {
 static inline bool world_store(struct pop3_world *w, uint16_t type, struct slice body) {
   struct pop_read rd;
   struct pop_delete del;
+  struct pop_quit quit;
+  struct pop_close over;
   if (type == pop_open_type) {
     note(w, "open", SLICE_NONE, SLICE_NONE);
     world_open(w);
@@ -257,7 +259,7 @@ static inline bool world_store(struct pop3_world *w, uint16_t type, struct slice
       uint32_t uid = wire_get_u32(&r);
       if (w->marked < WORLD_MESSAGES) w->deleted[w->marked] = uid;
     }
-  } else if (type == pop_quit_type) {
+  } else if (type == pop_quit_type && pop_quit_get(body, &quit)) {
     note(w, "quit", SLICE_NONE, SLICE_NONE);
     struct buf b;
     buf_init(&b, IPC_PAYLOAD_MAX);
@@ -270,7 +272,7 @@ static inline bool world_store(struct pop3_world *w, uint16_t type, struct slice
     buf_init(&b, IPC_PAYLOAD_MAX);
     pop_rules_are_put(&b, &w->rules);
     world_answer(w, pop_rules_are_type, &b);
-  } else if (type == pop_close_type) {
+  } else if (type == pop_close_type && pop_close_get(body, &over)) {
     note(w, "close", SLICE_NONE, SLICE_NONE);
     w->locked = false;
   } else {

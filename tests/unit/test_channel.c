@@ -129,7 +129,7 @@ static void opening_twice_is_a_breach(void **state) {
 static void wrong_direction_unknown_type_and_size_are_breaches(void **state) {
   assert_true(attack_message(pop_opened_type, 7, SLICE_NONE, POP_OPEN).lost);
   assert_true(attack_message(999, 7, SLICE_NONE, POP_OPEN).lost);
-  assert_string_equal(attack_message(pop_quit_type, 7, SLICE("x"), POP_OPEN).breach,
+  assert_string_equal(attack_message(pop_keep_type, 7, SLICE("x"), POP_OPEN).breach,
                       "message too large");
 }
 

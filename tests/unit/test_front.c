@@ -75,7 +75,8 @@ static void obey(struct puppet *s, struct slice line) {
   else if (slice_eq(word, SLICE("toomuch")))
     ask_too_much(s);
   else if (slice_eq(word, SLICE("forget")))
-    proto_ask(p, ROLE_STORE, pop_close_type, false);
+    pop_close_put(proto_ask(p, ROLE_STORE, pop_close_type, false),
+                  &(struct pop_close){ SLICE_NONE });
   else if (slice_eq(word, SLICE("hold")))
     s->holds = true;
   else if (slice_eq(word, SLICE("deaf")))
@@ -127,7 +128,9 @@ static void puppet_tick(struct proto *p) {
 static void puppet_gone(struct proto *p, enum close_reason why) {
   struct puppet *s = (struct puppet *)p;
   proto_close(p, why);
-  if (s->holds) proto_ask(p, ROLE_STORE, pop_close_type, false);
+  if (s->holds)
+    pop_close_put(proto_ask(p, ROLE_STORE, pop_close_type, false),
+                  &(struct pop_close){ SLICE_NONE });
 }
 
 static void puppet_role_lost(struct proto *p, unsigned role) {

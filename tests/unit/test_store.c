@@ -412,21 +412,27 @@ static void files_ahead(void **state) {
   for (size_t i = 0; i < 5; i++)
     assert_int_equal(kit_deliver(k, "alice@example.org", mails[i]), COMMIT_DONE);
   kit_open_drop(k, 1, id);
-  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, 200));
+  assert_true(
+      KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, SLICE("\0\0\0\2\0\0\0\3\0\0\0\4")));
   assert_int_equal(KIT_HEAR(k, pop_file).uid, 2);
   assert_int_equal(KIT_HEAR(k, pop_file).uid, 3);
   assert_true(k->last->fd >= 0);
   struct pop_file f = KIT_HEAR(k, pop_file);
   assert_int_equal(f.uid, 1);
-  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, 1));
-  assert_int_equal(KIT_HEAR(k, pop_file).uid, 2);
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, SLICE("\0\0\0\3")));
+  assert_int_equal(KIT_HEAR(k, pop_file).uid, 3);
   assert_int_equal(KIT_HEAR(k, pop_file).uid, 1);
   /* a row: nothing comes with it */
-  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 4, 0, 100, 7));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 4, 0, 100, SLICE("\0\0\0\5")));
   assert_int_equal(KIT_HEAR(k, pop_chunk).data.n, 100);
-  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 5, 0, 100, 7));
+  assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 5, 0, 100));
   assert_int_equal(KIT_HEAR(k, pop_file).uid, 5);
   assert_null(k->said);
+  /* none of the maildrop, not ascending, no whole number */
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, SLICE("\0\0\0\6")));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, SLICE("\0\0\0\3\0\0\0\2")));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, SLICE("\0\0\0")));
+  assert_false(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, 1, 0, 100, SLICE(""), SLICE("\0\0\0\6")));
 }
 
 static void dropped_spools_go(void **state) {

@@ -107,7 +107,7 @@ static void any_piece(void **state) {
            most[] = { 1, 2, end, 5000 };
   for (size_t i = 0; i < sizeof at / sizeof *at; i++)
     for (size_t n = 0; n < sizeof most / sizeof *most; n++) {
-      assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, d->uid[2], at[i], most[n], 0));
+      assert_true(KIT_SAY(k, ROLE_POP3D, POP3D, pop_read, 1, d->uid[2], at[i], most[n]));
       struct pop_chunk c = KIT_HEAR(k, pop_chunk);
       assert_true(slice_eq(c.data, slice_first(slice_from(buf_slice(&whole), at[i]), most[n])));
     }

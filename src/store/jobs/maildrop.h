@@ -35,7 +35,8 @@ struct read_job {
   uint32_t uid;
   uint64_t offset;
   uint32_t most;
-  uint8_t ahead;    /* how many of the following files are wanted too */
+  uint32_t ahead[POP_AHEAD_MAX]; /* uids, ascending: wanted too, if they are files */
+  size_t ahead_count;
   bool octets_only; /* never the file itself */
   /* results */
   struct read_file file; /* fd not -1: instead of `data` */

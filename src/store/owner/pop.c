@@ -275,10 +275,44 @@ static void answer_chunk(struct store *s, struct session *session, const struct 
   store_send(s, session, pop_chunk_type);
 }
 
+/* Notes that a POP3 session has read the beginning of the message, by RETR or TOP. */
+static void note_read(struct store *s, const struct session *session, uint32_t uid, int64_t now_s) {
+  history_note(s, &(struct history_event){ .kind = HISTORY_READ,
+                                           .at_s = now_s,
+                                           .account = session->account,
+                                           .folder = session->inbox,
+                                           .uid = uid });
+}
+
+/* False: not uids of this maildrop. */
+static bool note_begun(struct store *s, const struct session *session, struct slice uids,
+                       int64_t now_s) {
+  struct wire w = wire_open(uids);
+  while (w.rest.n) {
+    uint32_t uid = wire_get_u32(&w);
+    if (w.bad || uid >= session->uid_end) return false;
+    note_read(s, session, uid, now_s);
+  }
+  return true;
+}
+
+/* False: they are malformed, not ascending, or not in this maildrop. */
+static bool take_ahead(const struct session *session, struct slice uids, uint32_t *ret) {
+  struct wire w = wire_open(uids);
+  for (size_t i = 0; w.rest.n; i++) {
+    ret[i] = wire_get_u32(&w);
+    if (w.bad || ret[i] >= session->uid_end || (i && ret[i] <= ret[i - 1])) return false;
+  }
+  return true;
+}
+
 static bool read_message(struct store *s, struct session *session, const struct ipc_msg *m,
                          int64_t now_s) {
   struct pop_read q;
-  if (!pop_read_get(m->payload, &q) || q.uid >= session->uid_end) return false;
+  uint32_t ahead[POP_AHEAD_MAX];
+  if (!pop_read_get(m->payload, &q) || q.uid >= session->uid_end ||
+      !take_ahead(session, q.ahead, ahead) || !note_begun(s, session, q.begun, now_s))
+    return false;
   struct read_job *j = job_new(KIND_READ, sizeof *j, session, now_s);
   if (!j) {
     answer_chunk(s, session, &(struct pop_chunk){ .outcome = POP_TROUBLE });
@@ -288,7 +322,8 @@ static bool read_message(struct store *s, struct session *session, const struct 
   j->uid = q.uid;
   j->offset = q.offset;
   j->most = q.most < IPC_CHUNK ? q.most : IPC_CHUNK;
-  j->ahead = q.ahead < POP_AHEAD_MAX ? q.ahead : POP_AHEAD_MAX;
+  memcpy(j->ahead, ahead, q.ahead.n);
+  j->ahead_count = q.ahead.n / 4;
   j->file.fd = -1;
   session_ask(s, session, &j->job);
   return true;
@@ -307,22 +342,10 @@ static void send_file(struct store *s, struct session *session, struct read_file
   f->fd = -1;
 }
 
-/* Notes that a POP3 session has read the beginning of the message, by RETR or TOP. */
-static void note_read(struct store *s, const struct session *session, uint64_t folder, uint32_t uid,
-                      int64_t now_s) {
-  history_note(s, &(struct history_event){ .kind = HISTORY_READ,
-                                           .at_s = now_s,
-                                           .account = session->account,
-                                           .folder = folder,
-                                           .uid = uid });
-}
-
 void read_finish(struct store *s, struct store_job *j) {
   struct read_job *r = (struct read_job *)j;
   struct session *session = session_answered(s, j), *to = j->result == JOB_DONE ? session : NULL;
-  if (to && !r->offset) note_read(s, to, r->folder, r->uid, j->now_s);
-  for (size_t i = 0; to && i < r->next_count; i++)
-    note_read(s, to, r->folder, r->next[i].uid, j->now_s);
+  if (to && !r->offset) note_read(s, to, r->uid, j->now_s);
   bool in_file = to && r->file.fd >= 0;
   for (size_t i = 0; i < r->next_count; i++) send_file(s, to, &r->next[i]);
   if (in_file || !to) send_file(s, to, &r->file);
@@ -381,7 +404,7 @@ static struct quit_job *new_quit_job(struct session *session, bool keep, int64_t
 
 static bool quit(struct store *s, struct session *session, const struct ipc_msg *m, int64_t now_s) {
   struct pop_quit q;
-  if (!pop_quit_get(m->payload, &q)) return false;
+  if (!pop_quit_get(m->payload, &q) || !note_begun(s, session, q.begun, now_s)) return false;
   if (!buf_len(&session->deletes)) {
     answer_done(s, session, POP_DONE, 0);
     return true;
@@ -412,10 +435,11 @@ void quit_finish(struct store *s, struct store_job *j) {
 
 /* --- the pair --- */
 
-static bool close_session(struct store *s, struct peer *p, const struct ipc_msg *m) {
+static bool close_session(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   struct pop_close q;
   if (!pop_close_get(m->payload, &q)) return false;
   struct session *session = session_find(p, m->tag);
+  if (session && session->open && !note_begun(s, session, q.begun, now_s)) return false;
   struct maildrop_lock *lock = wanted_of(s, session);
   struct session *next = lock ? session_waiter(s, lock->account) : NULL;
   if (next) next->taken = true;
@@ -435,7 +459,7 @@ static bool send_rules(struct store *s, struct peer *p, const struct ipc_msg *m)
 bool pop_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s) {
   if (m->type == pop_rules_type) return send_rules(s, p, m);
   if (m->type == pop_keep_type) return keep_maildrop(s, p, m);
-  if (m->type == pop_close_type) return close_session(s, p, m);
+  if (m->type == pop_close_type) return close_session(s, p, m, now_s);
   struct session *session = session_find(p, m->tag);
   if (!session || session->pending) return false;
   if (m->type == pop_open_type) return open_maildrop(s, session, m, now_s);

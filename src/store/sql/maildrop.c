@@ -122,17 +122,26 @@ static bool add_next(struct store_engine *e, struct read_job *rd, struct db_stmt
   return m.fd >= 0;
 }
 
-static enum db_result read_ahead(struct store_engine *e, struct read_job *rd) {
+static enum db_result add_ahead(struct store_engine *e, struct read_job *rd, uint32_t uid,
+                                bool *ret_added) {
   struct db_stmt *s = db_prepare(e->db, "SELECT e.uid, b.sum, " BODY_ROW " FROM entry e"
                                         " JOIN body b ON b.id = e.body"
-                                        " WHERE e.folder = ? AND e.uid > ? ORDER BY e.uid");
+                                        " WHERE e.folder = ? AND e.uid = ?");
   db_bind_int(s, 1, (int64_t)rd->folder);
-  db_bind_int(s, 2, rd->uid);
-  enum db_result r = DB_OK;
-  while (rd->next_count < rd->ahead && (r = db_step(s)) == DB_ROW && add_next(e, rd, s)) {
-  }
+  db_bind_int(s, 2, uid);
+  enum db_result r = db_step(s);
+  *ret_added = r == DB_ROW && add_next(e, rd, s);
   db_reset(s);
   return r == DB_ROW ? DB_OK : r;
+}
+
+/* Up to the first that is no file. */
+static enum db_result read_ahead(struct store_engine *e, struct read_job *rd) {
+  enum db_result r = DB_OK;
+  bool added = true;
+  for (size_t i = 0; r == DB_OK && added && i < rd->ahead_count; i++)
+    r = add_ahead(e, rd, rd->ahead[i], &added);
+  return r;
 }
 
 enum db_result read_run(struct store_engine *e, struct store_job *j) {
