@@ -46,6 +46,53 @@ static void alias_elsewhere(void **state) {
   nothing(k);
 }
 
+/* RFC 3461 §5.2.7.2: what is asked of an alias with one address is asked of that. Of several, one
+ * answers for all: the first, or the mailbox here. So there is one report, "relayed" or
+ * "delivered". */
+static void reports_of_aliases(void **state) {
+  static const struct {
+    const char *alias;
+    size_t count;
+    unsigned asked, first, others;
+  } t[] = {
+    { "one@example.org", 1, SMTP_NOTIFY_SUCCESS, SMTP_NOTIFY_SUCCESS, 0 },
+    { "far@example.org", 2, SMTP_NOTIFY_SUCCESS, SMTP_NOTIFY_SUCCESS, SMTP_NOTIFY_NEVER },
+    { "far@example.org", 2, SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE,
+      SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE, SMTP_NOTIFY_FAILURE },
+    { "far@example.org", 2, SMTP_NOTIFY_NEVER, SMTP_NOTIFY_NEVER, SMTP_NOTIFY_NEVER },
+    { "far@example.org", 2, 0, 0, 0 },
+    { "both@example.org", 2, SMTP_NOTIFY_SUCCESS, SMTP_NOTIFY_NEVER, SMTP_NOTIFY_NEVER },
+  };
+  struct kit *k = *state;
+  alice(k);
+  kit_account(k, "sender@example.org");
+  say(k, "alias add one@example.org bob@elsewhere.example");
+  say(k, "alias add far@example.org bob@elsewhere.example carl@elsewhere.example");
+  say(k, "alias add both@example.org bob@elsewhere.example alice@example.org "
+         "carl@elsewhere.example");
+  ready(k, SENDER, 1000);
+  size_t reports = 0;
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    assert_int_equal(commit_orcpt(k, SESSION, "sender@example.org", t[i].alias,
+                                  SLICE("Subject: hello\r\n\r\nhi\r\n"), (uint8_t)t[i].asked,
+                                  SMTP_RET_HDRS, "rfc822;An+2BAlias@Example.org", "my+20id"),
+                     COMMIT_DONE);
+    struct got g = letter(k);
+    struct slice list = g.m.envelope.rcpts;
+    struct envelope_rcpt r;
+    assert_int_equal(g.count, t[i].count);
+    for (size_t n = 0; envelope_rcpt_next(&list, &r); n++) {
+      assert_int_equal(r.notify, n ? t[i].others : t[i].first);
+      is(r.orcpt, "rfc822;An+2BAlias@Example.org");
+    }
+    is(g.m.envelope.envid, "my+20id");
+    assert_int_equal(g.m.envelope.ret, SMTP_RET_HDRS);
+    assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
+    reports += (t[i].asked & SMTP_NOTIFY_SUCCESS) != 0;
+    assert_int_equal(mails(k, "sender@example.org"), reports);
+  }
+}
+
 /* The message is not ours to relay but for the alias: everybody else's rule stays. */
 static void opens_no_relay(void **state) {
   struct kit *k = *state;
@@ -247,9 +294,13 @@ static void large(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(alias_elsewhere), TEST(opens_no_relay), TEST(account_forward), TEST(target_deleted),
-    TEST(circles),         TEST(catch_all),      TEST(bounces_go_back), TEST(our_report),
-    TEST(own_senders),     TEST(loops),          TEST(domains_come),    TEST(large),
+    TEST(alias_elsewhere), TEST(reports_of_aliases),
+    TEST(opens_no_relay),  TEST(account_forward),
+    TEST(target_deleted),  TEST(circles),
+    TEST(catch_all),       TEST(bounces_go_back),
+    TEST(our_report),      TEST(own_senders),
+    TEST(loops),           TEST(domains_come),
+    TEST(large),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,13 @@ static bool add_elsewhere(struct finding *f, struct slice to, const struct envel
   return has || relay_add(f->d, to, r->notify, r->orcpt, forwarder);
 }
 
+/* One address of the sender's leads to one report of success (RFC 3464 §3, RFC 3461 §5.2.7.3): where
+ * there are several behind it, one of them answers for all, a mailbox here before one elsewhere. */
+static uint8_t without_success(uint8_t notify) {
+  uint8_t others = notify & (uint8_t)~SMTP_NOTIFY_SUCCESS;
+  return notify && !others ? SMTP_NOTIFY_NEVER : others;
+}
+
 static enum rcpt_verdict find_one(struct finding *f, const struct relay_asked *asked,
                                   const struct envelope_rcpt *r, struct reached *ret) {
   struct dir_found *found = &f->s->found;
@@ -57,11 +64,14 @@ static enum rcpt_verdict find_one(struct finding *f, const struct relay_asked *a
   ret->from = found->count;
   enum rcpt_verdict v = relay_find(f->s, asked, r->address, &to, &memory);
   bool fine = v == RCPT_OURS || (v == RCPT_LEAVES && add_elsewhere(f, to, r, SLICE_NONE));
-  for (size_t i = before; fine && i < found->elsewhere_count; i++)
-    fine = add_elsewhere(f, found->elsewhere[i].target, r, found->elsewhere[i].forwarder);
+  struct envelope_rcpt sent = *r;
+  for (size_t i = before; fine && i < found->elsewhere_count; i++) {
+    if (i > before || found->count > ret->from) sent.notify = without_success(r->notify);
+    fine = add_elsewhere(f, found->elsewhere[i].target, &sent, found->elsewhere[i].forwarder);
+  }
   buf_free(&memory);
   ret->to = found->count;
-  /* If it leads elsewhere only, those recipients inherit its NOTIFY and ORCPT. */
+  /* If it leads elsewhere only, the first one there inherits its NOTIFY=SUCCESS. */
   ret->here = v == RCPT_OURS && (ret->to > ret->from || found->elsewhere_count == before);
   return fine ? v : RCPT_TROUBLE;
 }
