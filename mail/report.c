@@ -253,7 +253,7 @@ static struct slice given_back(const struct report *r) {
 }
 
 static void put_header(struct buf *out, const struct report *r) {
-  buf_put_str(out, "From: Mail Delivery System <MAILER-DAEMON@");
+  buf_put_str(out, "From: Mail Delivery System <postmaster@");
   put_printable(out, r->reporter);
   buf_put_str(out, ">\r\nTo: <");
   buf_put(out, r->to);
@@ -270,8 +270,10 @@ static void put_header(struct buf *out, const struct report *r) {
   put_boundary(out, r, "\tboundary=\"", "\"\r\n\r\n");
 }
 
+/* RFC 3461 §6.3: a name that is not a whole domain name "MUST NOT be 'dns'". */
 static void put_message_fields(struct buf *out, const struct report *r) {
-  buf_put_str(out, "Reporting-MTA: dns; ");
+  bool whole = slice_find(r->reporter, '.') >= 0;
+  buf_printf(out, "Reporting-MTA: %s; ", whole ? "dns" : "x-local-hostname");
   put_printable(out, r->reporter);
   buf_put_str(out, "\r\n");
   if (r->envid.n) {

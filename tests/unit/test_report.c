@@ -39,9 +39,52 @@ static bool has(const char *what) { return slice_search(buf_slice(&text), slice_
 
 static void ascii(void **state) {
   put("a@b.test", "bob@c.test", "no such user", true);
+  /* a reply reaches somebody (RFC 3464 §2) */
+  assert_true(has("From: Mail Delivery System <postmaster@mx.example.org>\r\nTo: <a@b.test>\r\n"));
+  assert_true(has("\r\n\r\nReporting-MTA: dns; mx.example.org\r\n"
+                  "Arrival-Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n\r\n"
+                  "Final-Recipient: rfc822; bob@c.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+                  "Remote-MTA: dns; mx.test\r\n"
+                  "Diagnostic-Code: smtp; 550 no such user\r\n\r\n--"));
   assert_true(has("Content-Type: text/plain; charset=us-ascii\r\n"));
   assert_true(has("Content-Type: message/delivery-status\r\n"));
   assert_false(has("8bit"));
+}
+
+/* Fields that are there only where there is what they say. */
+static void sometimes(void **state) {
+  static const struct report_rcpt rcpts[] = {
+    { .action = REPORT_DELAYED, .tried_s = 86400, .until_s = 172800 },
+    { .action = REPORT_FAILED, .tried_s = 86400, .until_s = 172800 },
+    { .action = REPORT_DELIVERED },
+  };
+  static const char *const want[] = {
+    "Action: delayed\r\nStatus: 4.0.0\r\nLast-Attempt-Date: Fri, 02 Jan 1970 00:00:00 +0000\r\n"
+    "Will-Retry-Until: Sat, 03 Jan 1970 00:00:00 +0000\r\n\r\n--",
+    "Action: failed\r\nStatus: 5.0.0\r\nLast-Attempt-Date: Fri, 02 Jan 1970 00:00:00 "
+    "+0000\r\n\r\n--",
+    "Action: delivered\r\nStatus: 2.0.0\r\n\r\n--",
+  };
+  for (size_t i = 0; i < 3; i++) {
+    struct report_rcpt rcpt = rcpts[i];
+    rcpt.address = SLICE("Bob@c.test");
+    const struct report r = { .reporter = SLICE("printer"),
+                              .to = SLICE("a@b.test"),
+                              .id = SLICE("r1"),
+                              .header = SLICE("Subject: x\r\n\r\nbody\r\n"),
+                              .whole = i == 1,
+                              .rcpts = &rcpt,
+                              .count = 1 };
+    buf_free(&text);
+    buf_init(&text, 100000);
+    report_put(&text, &r);
+    assert_true(has(want[i]));
+    assert_true(has("Final-Recipient: rfc822; Bob@c.test\r\n"));
+    assert_true(has("Reporting-MTA: x-local-hostname; printer\r\n"));
+    assert_true(has(i == 1 ? "Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\nbody\r\n"
+                           : "Content-Type: text/rfc822-headers\r\n\r\nSubject: x\r\n"));
+    assert_int_equal(has("body"), i == 1);
+  }
 }
 
 /* People read it as it is; programs get 7 bits unless SMTPUTF8 can be assumed. */
@@ -111,10 +154,8 @@ static int end(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(ascii),
-    cmocka_unit_test(utf8),
-    cmocka_unit_test(original),
-    cmocka_unit_test(hostile),
+    cmocka_unit_test(ascii),    cmocka_unit_test(sometimes), cmocka_unit_test(utf8),
+    cmocka_unit_test(original), cmocka_unit_test(hostile),
   };
   return cmocka_run_group_tests(tests, NULL, end);
 }
