@@ -463,6 +463,19 @@ static void dsn(void **state) {
   hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n");
   assert_true(verdict(&k, 0, 0)->dsn);
   finish(&k);
+  setup(&k);
+  x = add(&k, "a@us.example", "b@mx.example", NULL);
+  x->l.ret = SMTP_RET_HDRS;
+  x->l.envid = SLICE("id+2B1");
+  x->rcpts[0].notify = SMTP_NOTIFY_SUCCESS;
+  x->rcpts[0].orcpt = SLICE("rfc822;b@old.example");
+  begin(&k);
+  hears(&k, "220 mx\r\n");
+  assert_string_equal(hears(&k, "250-mx\r\n250 PIPELINING\r\n"),
+                      "MAIL FROM:<a@us.example>\r\nRCPT TO:<b@mx.example>\r\nDATA\r\n");
+  hears(&k, "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n");
+  assert_false(verdict(&k, 0, 0)->dsn);
+  finish(&k);
 }
 
 /* RFC 2033 §4.2: a reply for each accepted recipient. */

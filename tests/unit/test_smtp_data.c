@@ -465,6 +465,7 @@ static void mail_arguments(void **state) {
     /* RFC 3461 §4.3, §4.4, §4.5 */
     { "FROM:<a@b> RET=FULL ENVID=QQ314159", SMTP_OK, 0 },
     { "FROM:<a@b> ret=hdrs envid=a+20b+2B", SMTP_OK, 0 },
+    { "FROM:<a@b> ENVID=(a)+41+2B!~", SMTP_OK, 0 },
     { "FROM:<a@b> RET=ALL", SMTP_PARAM_BAD, 0 },
     { "FROM:<a@b> RET=", SMTP_PARAM_BAD, 0 },
     { "FROM:<a@b> RET", SMTP_PARAM_BAD, 0 },

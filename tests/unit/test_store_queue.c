@@ -136,6 +136,11 @@ static void reports(void **state) {
   struct got back = letter(k); /* the report leaves at once */
   assert_int_equal(back.m.envelope.return_path.n, 0);
   assert_string_equal(back.to[0], "x@third.example");
+  struct envelope_rcpt only; /* it asks for nothing itself (RFC 3461 §6.1) */
+  struct slice list_ = back.m.envelope.rcpts;
+  assert_true(envelope_rcpt_next(&list_, &only) && only.notify == SMTP_NOTIFY_NEVER &&
+              !only.orcpt.n);
+  assert_true(!back.m.envelope.ret && !back.m.envelope.envid.n);
   assert_true(report(k, SENDER, &back, SEND_PERMANENT, 550, "no"));
   nothing(k);
   assert_int_equal(waiting(k), 0);
@@ -330,6 +335,62 @@ static void retries(void **state) {
   assert_sound(k);
 }
 
+/* Seconds until the letter comes again after that reply; it is then in hands. */
+static int64_t next_try(struct kit *k, struct got *g, uint16_t code, const char *text) {
+  int64_t begin = k->now_s;
+  assert_true(report(k, SENDER, g, SEND_TEMPORARY, code, text));
+  while (!k->said && k->now_s - begin < 86400) {
+    k->now_s += 10;
+    store_due(k->store, k->now_s);
+    kit_pump(k);
+  }
+  *g = letter(k);
+  return k->now_s - begin;
+}
+
+/* Who is told of what, by NOTIFY (RFC 3461 §5.2.5, §5.2.6): of a delay after four hours, of a
+ * failure; RET=FULL gives back all of it. */
+static void asked_for(void **state) {
+  static const struct {
+    unsigned notify, delays, failures;
+  } t[] = {
+    { 0, 1, 1 },
+    { SMTP_NOTIFY_FAILURE, 0, 1 },
+    { SMTP_NOTIFY_DELAY, 1, 0 },
+    { SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY, 1, 1 },
+    { SMTP_NOTIFY_SUCCESS, 0, 0 },
+    { SMTP_NOTIFY_NEVER, 0, 0 },
+  };
+  struct kit *k = *state;
+  struct buf text;
+  uint64_t id = alice(k);
+  submit_grant(k, SESSION, id);
+  ready(k, SENDER, 1000);
+  size_t count = 0;
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    assert_int_equal(commit_dsn(k, SESSION, "alice@example.org", "bob@elsewhere.example",
+                                SLICE("Subject: s\r\n\r\nbody text\r\n"), (uint8_t)t[i].notify,
+                                SMTP_RET_FULL),
+                     COMMIT_DONE);
+    struct got g = letter(k);
+    for (int64_t end = k->now_s + 5 * 3600; k->now_s < end;) {
+      next_try(k, &g, 450, "later");
+      store_housekeeping(k->store, k->now_s);
+      kit_pump(k);
+    }
+    count += t[i].delays;
+    assert_int_equal(mails(k, "alice@example.org"), count);
+    assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "no"));
+    count += t[i].failures;
+    assert_int_equal(mails(k, "alice@example.org"), count);
+    if (i) continue;
+    read_mail(k, id, 2, &text);
+    assert_true(has(&text, "Action: failed\r\n") && has(&text, "\r\nbody text\r\n"));
+    assert_true(has(&text, "Content-Type: message/rfc822\r\n"));
+    buf_free(&text);
+  }
+}
+
 /* A report is tried for a day, and its end is told to nobody (RFC 5321 §4.5.4.1). */
 static void report_ends(void **state) {
   struct kit *k = *state;
@@ -353,19 +414,6 @@ static void report_ends(void **state) {
   assert_in_range(last - begin, 86400 - 300, 86400 - 180);
   assert_int_equal(mails(k, "alice@example.org"), 1);
   assert_sound(k);
-}
-
-/* Seconds until the letter comes again after that reply; it is then in hands. */
-static int64_t next_try(struct kit *k, struct got *g, uint16_t code, const char *text) {
-  int64_t begin = k->now_s;
-  assert_true(report(k, SENDER, g, SEND_TEMPORARY, code, text));
-  while (!k->said && k->now_s - begin < 86400) {
-    k->now_s += 10;
-    store_due(k->store, k->now_s);
-    kit_pump(k);
-  }
-  *g = letter(k);
-  return k->now_s - begin;
 }
 
 /* How long it waits depends on what the reply means: 5 to 15 minutes where it is greylisting, and
@@ -989,6 +1037,7 @@ int main(void) {
     TEST(reports_count),
     TEST(long_orcpts),
     TEST(retries),
+    TEST(asked_for),
     TEST(report_ends),
     TEST(classes),
     TEST(sender_lost),
