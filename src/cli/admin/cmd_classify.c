@@ -10,36 +10,19 @@
 
 enum { LINE_MAX_OCTETS = 4096 };
 
-static void put_seconds(struct buf *list, uint64_t n, uint64_t most) {
-  struct buf text;
-  buf_init(&text, 32);
-  buf_put_dec(&text, n < most ? n : most);
-  ipc_list_put(list, buf_slice(&text));
-  buf_free(&text);
-}
+static uint64_t at_most(uint64_t n, uint64_t most) { return n < most ? n : most; }
 
 static bool add_class(struct table *t, const struct conf *conf, enum smtp_class class) {
   struct smtp_class_delay d = smtp_class_delay(class);
-  struct buf list;
-  buf_init(&list, 1024);
-  ipc_list_put(&list, slice_str(smtp_class_word(class)));
-  put_seconds(&list, conf->retry_first * d.first, conf->retry_most);
-  put_seconds(&list, d.most ? conf->retry_first * d.most : conf->retry_most, conf->retry_most);
-  ipc_list_put(&list, slice_str(smtp_class_meaning(class)));
-  bool fine = !list.failed && table_add(t, buf_slice(&list));
-  buf_free(&list);
-  return fine;
+  uint64_t most = d.most ? conf->retry_first * d.most : conf->retry_most;
+  return TABLE_ROW(t, slice_str(smtp_class_word(class)),
+                   TABLE_NUMBER(at_most(conf->retry_first * d.first, conf->retry_most)),
+                   TABLE_NUMBER(at_most(most, conf->retry_most)),
+                   slice_str(smtp_class_meaning(class)));
 }
 
 static bool set_columns(struct table *t) {
-  struct buf list;
-  buf_init(&list, 128);
-  static const char *const names[] = { "class", "first", "most", "meaning" };
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    ipc_list_put(&list, slice_str(names[i]));
-  bool fine = table_columns(t, buf_slice(&list));
-  buf_free(&list);
-  return fine;
+  return table_set_columns(t, "class first most meaning");
 }
 
 static bool read_reply(const struct cli *c, const struct conf *conf, enum smtp_class *ret) {

@@ -13,59 +13,29 @@
 static bool is_text(const struct dns_answer *a) { return a->kind == DNS_TXT || a->kind == DNS_PTR; }
 
 static bool set_columns(struct table *t, const struct dns_answer *a) {
-  static const char *const names[] = { "host", "port", "priority", "weight", "addresses" },
-                           *const texts[] = { "text" };
-  struct buf list;
-  buf_init(&list, 256);
-  for (size_t i = 0; is_text(a) && i < sizeof texts / sizeof *texts; i++)
-    ipc_list_put(&list, slice_str(texts[i]));
-  for (size_t i = 0; !is_text(a) && i < sizeof names / sizeof *names; i++)
-    ipc_list_put(&list, slice_str(names[i]));
-  bool ok = table_columns(t, buf_slice(&list));
-  buf_free(&list);
-  return ok;
+  return table_set_columns(t, is_text(a) ? "text" : "host port priority weight addresses");
 }
 
-static void put_number(struct buf *list, unsigned n) {
-  char text[16];
-  snprintf(text, sizeof text, "%u", n);
-  ipc_list_put(list, slice_str(text));
-}
-
-static void put_addresses(struct buf *list, const struct dns_host *h) {
-  struct buf text;
-  buf_init(&text, DNS_ADDRESSES_MAX * DNS_ADDRESS_TEXT + 64);
+static void put_addresses(struct buf *text, const struct dns_host *h) {
   for (size_t i = 0; i < h->address_count; i++) {
     char address[DNS_ADDRESS_TEXT];
     dns_address_text(&h->addresses[i], address);
-    buf_printf(&text, "%s%s", i ? " " : "", address);
+    buf_printf(text, "%s%s", i ? " " : "", address);
   }
-  if (!h->address_count) buf_put_str(&text, h->later ? "(no answer now)" : "(none)");
-  ipc_list_put(list, buf_slice(&text));
-  buf_free(&text);
+  if (!h->address_count) buf_put_str(text, h->later ? "(no answer now)" : "(none)");
 }
 
 static bool add_host(struct table *t, const struct dns_host *h) {
-  struct buf list;
-  buf_init(&list, 2048);
-  ipc_list_put(&list, slice_str(h->name));
-  put_number(&list, h->port);
-  put_number(&list, h->priority);
-  put_number(&list, h->weight);
-  put_addresses(&list, h);
-  bool ok = !list.failed && table_add(t, buf_slice(&list));
-  buf_free(&list);
+  struct buf addresses;
+  buf_init(&addresses, DNS_ADDRESSES_MAX * DNS_ADDRESS_TEXT + 64);
+  put_addresses(&addresses, h);
+  bool ok = TABLE_ROW(t, slice_str(h->name), TABLE_NUMBER(h->port), TABLE_NUMBER(h->priority),
+                      TABLE_NUMBER(h->weight), buf_slice(&addresses));
+  buf_free(&addresses);
   return ok;
 }
 
-static bool add_text(struct table *t, struct slice text) {
-  struct buf list;
-  buf_init(&list, 8192);
-  ipc_list_put(&list, text);
-  bool ok = !list.failed && table_add(t, buf_slice(&list));
-  buf_free(&list);
-  return ok;
-}
+static bool add_text(struct table *t, struct slice text) { return TABLE_ROW(t, text); }
 
 /* Who was asked, on one line. */
 static void put_asked(const struct dns_settings *settings, struct buf *to) {

@@ -33,14 +33,8 @@ struct domain_check {
 
 static void note(struct domain_check *x, const char *state, const char *kind, const char *name,
                  struct slice found, struct slice publish) {
-  const struct slice values[] = { slice_str(state), slice_str(kind), slice_str(name), found,
-                                  publish };
-  struct buf list;
-  buf_init(&list, 16 * 1024);
-  for (size_t i = 0; i < sizeof values / sizeof *values; i++) ipc_list_put(&list, values[i]);
-  if (list.failed || !table_add(&x->out, buf_slice(&list)))
+  if (!TABLE_ROW(&x->out, slice_str(state), slice_str(kind), slice_str(name), found, publish))
     cli_fail(CLI_EXIT_SYSTEM, "no memory for what was found");
-  buf_free(&list);
   x->wrong |= strcmp(state, "missing") == 0 || strcmp(state, "wrong") == 0;
   x->later |= strcmp(state, "unknown") == 0;
 }
@@ -357,15 +351,7 @@ static bool name_host(struct domain_check *x) {
   return dns_name_check(slice_str(x->conf->hostname[0] ? x->conf->hostname : name), x->host);
 }
 
-static void set_columns(struct table *t) {
-  static const char *const names[] = { "state", "kind", "name", "found", "publish" };
-  struct buf list;
-  buf_init(&list, 256);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    ipc_list_put(&list, slice_str(names[i]));
-  table_columns(t, buf_slice(&list));
-  buf_free(&list);
-}
+static void set_columns(struct table *t) { table_set_columns(t, "state kind name found publish"); }
 
 int cmd_domain_check(struct cli *c) {
   struct domain_check *x = calloc(1, sizeof *x);

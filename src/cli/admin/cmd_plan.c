@@ -25,25 +25,13 @@ struct plan_cells {
 };
 
 static void plan_add(struct plan_print *p, const struct plan_cells *x) {
-  const struct slice values[] = { p->recipient, x->step, x->name, x->state, x->what,
-                                  x->host,      x->port, x->tls,  x->source };
-  struct buf list;
-  buf_init(&list, 16 * 1024);
-  for (size_t i = 0; i < sizeof values / sizeof *values; i++) ipc_list_put(&list, values[i]);
-  if (list.failed || !table_add(&p->out, buf_slice(&list)))
+  if (!TABLE_ROW(&p->out, p->recipient, x->step, x->name, x->state, x->what, x->host, x->port,
+                 x->tls, x->source))
     cli_fail(CLI_EXIT_SYSTEM, "no memory for the plan");
-  buf_free(&list);
 }
 
 static void plan_set_columns(struct table *t) {
-  static const char *const names[] = { "recipient", "step", "name", "state", "what",
-                                       "host",      "port", "tls",  "source" };
-  struct buf list;
-  buf_init(&list, 256);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    ipc_list_put(&list, slice_str(names[i]));
-  table_columns(t, buf_slice(&list));
-  buf_free(&list);
+  table_set_columns(t, "recipient step name state what host port tls source");
 }
 
 /* --- the servers are asked --- */

@@ -48,32 +48,23 @@ static void put_certificate(struct table *to, struct slice file, struct slice ho
   struct tls_facts facts = { 0 };
   char date[32] = "unknown", days[32] = "";
   char host[256];
-  struct buf names, list;
-  buf_init(&names, 64 * 1024), buf_init(&list, 128 * 1024);
+  struct buf names;
+  buf_init(&names, 64 * 1024);
   snprintf(host, sizeof host, "%.*s", SLICE_ARG(slice_first(hostname, 255)));
   if (tls_facts(pem, host, &facts, &names)) {
     certificate_date(facts.ends_s, date);
     snprintf(days, sizeof days, "%lld", (long long)(facts.ends_s - sys_wall_s()) / 86400);
     if (facts.ends_s <= sys_wall_s()) snprintf(days, sizeof days, "expired");
   }
-  const struct slice row[] = { slice_first(file, 4096), slice_str(date), slice_str(days),
-                               facts.fits ? SLICE("yes") : SLICE("no"), buf_slice(&names) };
-  for (size_t i = 0; i < sizeof row / sizeof *row; i++) ipc_list_put(&list, row[i]);
-  table_add(to, buf_slice(&list));
-  buf_free(&names), buf_free(&list);
+  TABLE_ROW(to, slice_first(file, 4096), slice_str(date), slice_str(days),
+            facts.fits ? SLICE("yes") : SLICE("no"), buf_slice(&names));
+  buf_free(&names);
 }
 
 /* The parent sends PEM; the facts are extracted here. */
 static int ask_certificates(struct cli *c, struct table *to) {
-  static const char *const columns[] = { "certificate", "expires", "days", "for-hostname",
-                                         "names" };
   struct table t;
-  struct buf list;
-  buf_init(&list, 1024);
-  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-    ipc_list_put(&list, slice_str(columns[i]));
-  table_columns(to, buf_slice(&list));
-  buf_free(&list);
+  table_set_columns(to, "certificate expires days for-hostname names");
   table_init(&t);
   int code = ask_parent(c, "certificates", &t, NULL);
   for (const struct table_row *r = t.first; code == CLI_EXIT_OK && r; r = r->next)
@@ -96,23 +87,11 @@ static int ask_store(struct cli *c, const char *what, struct table *t) {
 
 /* The drop folder, if this user may list it. */
 static void count_drops(struct cli *c, struct table *to) {
-  static const char *const columns[] = { "waiting", "set-aside" };
   const struct conf *conf = cli_conf(c);
   struct drops n;
-  struct buf list;
   if (!conf || !drops_count(conf, &n)) return;
-  const size_t numbers[] = { n.waiting, n.aside };
-  buf_init(&list, 1024);
-  for (size_t i = 0; i < 2; i++) ipc_list_put(&list, slice_str(columns[i]));
-  table_columns(to, buf_slice(&list));
-  buf_reset(&list);
-  for (size_t i = 0; i < 2; i++) {
-    char text[24];
-    snprintf(text, sizeof text, "%zu", numbers[i]);
-    ipc_list_put(&list, slice_str(text));
-  }
-  if (c->json || n.waiting + n.aside) table_add(to, buf_slice(&list));
-  buf_free(&list);
+  table_set_columns(to, "waiting set-aside");
+  if (c->json || n.waiting + n.aside) TABLE_ROW(to, TABLE_NUMBER(n.waiting), TABLE_NUMBER(n.aside));
 }
 
 static int gather(struct cli *c, struct status *s) {

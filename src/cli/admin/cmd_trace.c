@@ -59,19 +59,11 @@ static void print_row(struct cli *c, struct slice row) {
   put_time(us, c->json, time);
   if (c->json) {
     struct table t;
-    struct buf list;
-    buf_init(&out, 64 * 1024), buf_init(&list, 64 * 1024);
     table_init(&t);
-    ipc_list_put(&list, SLICE("time")), ipc_list_put(&list, SLICE("session")),
-        ipc_list_put(&list, SLICE("from")), ipc_list_put(&list, SLICE("line"));
-    table_columns(&t, buf_slice(&list));
-    buf_reset(&list);
-    ipc_list_put(&list, slice_str(time)), ipc_list_put(&list, session), ipc_list_put(&list, from),
-        ipc_list_put(&list, line);
-    table_add(&t, buf_slice(&list));
+    table_set_columns(&t, "time session from line");
+    TABLE_ROW(&t, slice_str(time), session, from, line);
     table_print_lines(&t);
     table_free(&t);
-    buf_free(&list), buf_free(&out);
   } else {
     buf_init(&out, 64 * 1024);
     buf_printf(&out, "%s ", time);

@@ -51,6 +51,29 @@ bool table_add(struct table *t, struct slice list) {
   return true;
 }
 
+bool table_set_columns(struct table *t, const char *names) {
+  struct buf list;
+  buf_init(&list, 4096);
+  for (struct slice rest = slice_str(names); rest.p;) ipc_list_put(&list, slice_split(&rest, ' '));
+  bool ok = !list.failed && table_columns(t, buf_slice(&list));
+  buf_free(&list);
+  return ok;
+}
+
+bool table_add_cells(struct table *t, const struct slice *cells, size_t n) {
+  struct buf list;
+  buf_init(&list, SIZE_MAX / 4);
+  for (size_t i = 0; i < n; i++) ipc_list_put(&list, cells[i]);
+  bool ok = !list.failed && table_add(t, buf_slice(&list));
+  buf_free(&list);
+  return ok;
+}
+
+struct slice table_number(char room[static TABLE_NUMBER_ROOM], uint64_t n) {
+  int length = snprintf(room, TABLE_NUMBER_ROOM, "%llu", (unsigned long long)n);
+  return slice_of(room, (size_t)length);
+}
+
 /* The index of a column, or -1. */
 static int table_column(const struct table *t, const char *name) {
   for (size_t i = 0; i < t->column_count; i++)

@@ -26,6 +26,16 @@ void table_free(struct table *t);
  * fewer values is filled with empty ones. False without memory. */
 bool table_columns(struct table *t, struct slice list);
 bool table_add(struct table *t, struct slice list);
+/* The same of names with a space between them, and of the values of a row. */
+bool table_set_columns(struct table *t, const char *names);
+bool table_add_cells(struct table *t, const struct slice *cells, size_t n);
+#define TABLE_ROW(t, ...)                                     \
+  table_add_cells((t), (const struct slice[]){ __VA_ARGS__ }, \
+                  sizeof((const struct slice[]){ __VA_ARGS__ }) / sizeof(struct slice))
+/* A number as a value, written into `room`. */
+enum { TABLE_NUMBER_ROOM = 24 };
+struct slice table_number(char room[static TABLE_NUMBER_ROOM], uint64_t n);
+#define TABLE_NUMBER(n) table_number((char[TABLE_NUMBER_ROOM]){ 0 }, (n))
 /* A cell of the row; empty if there is no such column. */
 struct slice table_cell(const struct table *t, const struct table_row *row, const char *column);
 /* On standard output: columns in capitals above, numbers to the right; or an array of objects, in

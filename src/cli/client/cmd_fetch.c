@@ -21,30 +21,16 @@
 /* --- --list --- */
 
 static void put_row(struct table *t, const struct pop3_item *m, bool *ok) {
-  char number[24], size[24];
-  struct buf row;
-  buf_init(&row, 512);
-  snprintf(number, sizeof number, "%" PRIu64, m->number);
-  snprintf(size, sizeof size, "%" PRIu64, m->size);
-  ipc_list_put(&row, slice_str(number)), ipc_list_put(&row, slice_str(size)),
-      ipc_list_put(&row, m->uidl);
-  *ok = table_add(t, buf_slice(&row)) && *ok;
-  buf_free(&row);
+  *ok = TABLE_ROW(t, TABLE_NUMBER(m->number), TABLE_NUMBER(m->size), m->uidl) && *ok;
 }
 
 static enum pop3_sink_verdict list_listed(void *arg, struct pop3_item *items, size_t count) {
   struct cli *c = arg;
   struct table t;
-  struct buf columns;
-  bool ok = true;
   table_init(&t);
-  buf_init(&columns, 256);
-  ipc_list_put(&columns, SLICE("number")), ipc_list_put(&columns, SLICE("size")),
-      ipc_list_put(&columns, SLICE("uidl"));
-  ok = table_columns(&t, buf_slice(&columns));
+  bool ok = table_set_columns(&t, "number size uidl");
   for (size_t i = 0; i < count; i++) put_row(&t, &items[i], &ok);
   if (ok) table_print(&t, c->json);
-  buf_free(&columns);
   table_free(&t);
   return ok ? POP3_SINK_ON : POP3_SINK_OVER;
 }

@@ -377,40 +377,21 @@ static void work(struct migrate *m) {
 
 /* --- the sum --- */
 
-static void put_number(struct buf *list, uint64_t n) {
-  char text[24];
-  snprintf(text, sizeof text, "%llu", (unsigned long long)n);
-  ipc_list_put(list, slice_str(text));
-}
-
 static bool add_row(struct table *t, const struct migrate_account *a,
                     const struct migrate_result *r) {
-  struct buf list;
-  buf_init(&list, 4096);
-  ipc_list_put(&list, slice_str(a->address));
-  put_number(&list, r->messages), put_number(&list, r->fetched), put_number(&list, r->deleted);
-  put_number(&list, r->same);
-  ipc_list_put(&list, r->code != CLI_EXIT_OK ? slice_str(r->reason)
-                      : !r->compared         ? SLICE("moved")
-                      : migrate_is_proven(r) ? SLICE("proven")
-                                             : slice_str(r->note));
-  bool ok = table_add(t, buf_slice(&list));
-  buf_free(&list);
-  return ok;
+  struct slice result = r->code != CLI_EXIT_OK ? slice_str(r->reason)
+                        : !r->compared         ? SLICE("moved")
+                        : migrate_is_proven(r) ? SLICE("proven")
+                                               : slice_str(r->note);
+  return TABLE_ROW(t, slice_str(a->address), TABLE_NUMBER(r->messages), TABLE_NUMBER(r->fetched),
+                   TABLE_NUMBER(r->deleted), TABLE_NUMBER(r->same), result);
 }
 
 static int sum_up(struct migrate *m) {
-  static const char *const names[] = {
-    "address", "messages", "fetched", "deleted", "same", "result"
-  };
   struct table t;
-  struct buf list;
   size_t failed = 0, unproven = 0;
   table_init(&t);
-  buf_init(&list, 1024);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    ipc_list_put(&list, slice_str(names[i]));
-  bool ok = table_columns(&t, buf_slice(&list));
+  bool ok = table_set_columns(&t, "address messages fetched deleted same result");
   for (size_t i = 0; ok && i < m->accounts.count; i++) {
     const struct migrate_result *r = &m->results[i];
     failed += r->code != CLI_EXIT_OK;
@@ -419,7 +400,6 @@ static int sum_up(struct migrate *m) {
   }
   if (ok) table_print(&t, m->c->json);
   table_free(&t);
-  buf_free(&list);
   if (!ok) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
   if (failed)
     return cli_fail(CLI_EXIT_TEMPORARY,

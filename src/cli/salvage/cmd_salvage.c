@@ -143,17 +143,9 @@ static bool close_box(struct salvage_work *w) {
   mailbox_out_free(&b->out);
   b->uidls = NULL;
   if (!b->name[0]) return ok;
-  struct buf list;
-  char number[24];
-  buf_init(&list, 4096);
-  const uint64_t numbers[] = { b->messages, b->octets, b->damaged, b->unreadable };
-  ipc_list_put(&list, slice_str(b->name));
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-    snprintf(number, sizeof number, "%llu", (unsigned long long)numbers[i]);
-    ipc_list_put(&list, slice_str(number));
-  }
-  ok = table_add(&w->report, buf_slice(&list)) && ok;
-  buf_free(&list);
+  ok = TABLE_ROW(&w->report, slice_str(b->name), TABLE_NUMBER(b->messages), TABLE_NUMBER(b->octets),
+                 TABLE_NUMBER(b->damaged), TABLE_NUMBER(b->unreadable)) &&
+       ok;
   b->name[0] = 0;
   return ok;
 }
@@ -408,21 +400,16 @@ static int report(const struct cli *c, const struct salvage_work *w, bool ok) {
 }
 
 static int salvage(struct cli *c, struct salvage_work *w) {
-  static const char *const names[] = { "mailbox", "messages", "octets", "damaged", "unreadable" };
-  struct buf list;
   bool opened = w->no_database ? pages_take(&w->salvage.pages, SLICE_NONE, SLICE_NONE)
                                : pages_open(&w->salvage.pages, w->database);
   if (!opened) return trouble(w->database);
   if (!salvage_read(&w->salvage)) return cli_fail(CLI_EXIT_SYSTEM, "no memory");
-  buf_init(&list, 1024);
   table_init(&w->report);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    ipc_list_put(&list, slice_str(names[i]));
-  bool ok = table_columns(&w->report, buf_slice(&list)) && write_entries(w);
+  bool ok = table_set_columns(&w->report, "mailbox messages octets damaged unreadable") &&
+            write_entries(w);
   ok = ok && write_unknown_bodies(w) && write_unknown_files(w);
   ok = close_box(w) && ok;
   int code = report(c, w, ok);
-  buf_free(&list);
   table_free(&w->report);
   return code;
 }
