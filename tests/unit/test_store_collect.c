@@ -7,15 +7,13 @@
  *  1. every message that the other server ever had is in the inbox, once, octet for octet;
  *  2. none was deleted there before it was here (looked at after each death);
  *  3. `check` finds no damage. */
-#include "tests/unit/sample.h"
-#include "tests/unit/store_kit.h"
+#include "tests/unit/life_kit.h"
 
 #include "ipc/collector_store.h"
 #include "lib/tls/digest.h"
 #include "src/store/jobs/collected.h"
-#include "tests/world/disk_sim.h"
 
-enum { COLLECTOR = 21, MESSAGES = 12, A_RUN = 4, WHOLE_MAX = 90000 };
+enum { COLLECTOR = 21, MESSAGES = 12, A_RUN = 4 };
 #define SOURCE 0x1122334455667788u
 #define DIGEST "0123456789abcdef0123456789abcdef"
 
@@ -448,60 +446,20 @@ static void a_collection_ends(void **state) {
 
 /* --- a life with deaths --- */
 
-struct life {
-  struct kit k;
-  struct disk_sim *sim;
-  bool remote[MESSAGES];  /* still at the other server */
+struct plot {
+  bool gone[MESSAGES];    /* from the other server */
   bool durable[MESSAGES]; /* acknowledged */
   uint64_t runs;
 };
 
-static struct slice message(unsigned n) {
-  static uint8_t mem[WHOLE_MAX];
-  static const size_t sizes[] = { 300, 40000, 4000, 80000 };
-  size_t size = sizes[n % 4] + n;
-  int head = snprintf((char *)mem, 64, "Subject: %04u\r\n\r\n", n);
-  for (size_t i = (size_t)head; i < size; i++) mem[i] = (uint8_t)('a' + (i * 7 + n) % 26);
-  memcpy(mem + size - 2, "\r\n", 2);
-  return slice_of(mem, size);
-}
-
-static bool open_store(struct life *l) {
-  struct kit *k = &l->k;
-  const struct store_shell shell = {
-    k, kit_send, kit_enqueue, kit_set_state, NULL, NULL, kit_random
-  };
-  struct buf err;
-  buf_init(&err, 4096);
-  k->broken = false;
-  k->store = store_new(k->disk, k->conf, &shell, &err);
-  if (k->store) k->writer = store_engine_open(k->disk, k->conf, true, &err);
-  if (k->writer) k->reader = store_engine_open(k->disk, k->conf, false, &err);
-  buf_free(&err);
-  return k->reader != NULL;
-}
-
-static void close_store(struct life *l) {
-  struct kit *k = &l->k;
-  if (k->store) {
-    store_process_lost(k->store, ROLE_COLLECTOR, COLLECTOR);
-    store_process_lost(k->store, ROLE_POP3D, POP3D);
-    store_process_lost(k->store, ROLE_CLI, CLI);
-  }
-  if (k->reader) kit_pump(k);
-  store_free(&k->store);
-  store_engine_close(&k->reader);
-  store_engine_close(&k->writer);
-  kit_forget_said(k);
-}
-
 static void collect_one(struct life *l, unsigned n, uint64_t date) {
   char uidl[16];
   snprintf(uidl, sizeof uidl, "u%u", n);
-  enum collect_outcome outcome = date ? COLLECT_THERE : keep(&l->k, l->runs, uidl, message(n));
+  enum collect_outcome outcome =
+      date ? COLLECT_THERE : keep(&l->k, l->plot->runs, uidl, message(n));
   if (outcome != COLLECT_DONE && outcome != COLLECT_THERE) return;
-  l->durable[n] = true;
-  l->remote[n] = n % 3 == 0; /* every third is left there */
+  l->plot->durable[n] = true;
+  l->plot->gone[n] = n % 3 != 0; /* every third is left there */
 }
 
 /* What is there at most: the first `most` messages; the others have not come yet. */
@@ -509,24 +467,24 @@ static void run(struct life *l, unsigned most) {
   char uidls[16 * MESSAGES] = "";
   unsigned numbers[MESSAGES], count = 0;
   uint64_t dates[MESSAGES];
-  l->runs++;
-  if (!grant(&l->k, l->runs, 1, SOURCE)) return;
+  l->plot->runs++;
+  if (!grant(&l->k, l->plot->runs, 1, SOURCE)) return;
   for (unsigned n = 0; n < most; n++) {
-    if (!l->remote[n]) continue;
+    if (l->plot->gone[n]) continue;
     snprintf(uidls + strlen(uidls), 16, "%su%u", count ? " " : "", n);
     numbers[count++] = n;
   }
-  bool fine = !count || ask(&l->k, l->runs, uidls, dates, count) == COLLECT_DONE;
+  bool fine = !count || ask(&l->k, l->plot->runs, uidls, dates, count) == COLLECT_DONE;
   for (unsigned i = 0; fine && i < count && !l->k.broken; i++) collect_one(l, numbers[i], dates[i]);
-  if (fine && !l->k.broken) housekeeping(&l->k, l->runs);
-  end_run(&l->k, l->runs);
+  if (fine && !l->k.broken) housekeeping(&l->k, l->plot->runs);
+  end_run(&l->k, l->plot->runs);
 }
 
 static void look(struct life *l, bool all) {
   static struct drop d;
   struct buf whole;
   unsigned seen[MESSAGES] = { 0 }, n = 0;
-  uint64_t tag = 5000 + ++l->runs;
+  uint64_t tag = 5000 + ++l->plot->runs;
   kit_grant(&l->k, POP3D, tag, 1);
   assert_int_equal(kit_drop_open(&l->k, POP3D, tag, &d), POP_DONE);
   buf_init(&whole, WHOLE_MAX + 1000);
@@ -541,88 +499,32 @@ static void look(struct life *l, bool all) {
   kit_quit(&l->k, tag);
   for (n = 0; n < MESSAGES; n++) {
     assert_true(seen[n] <= 1);
-    if (all || l->durable[n] || !l->remote[n]) assert_int_equal(seen[n], 1);
+    if (all || l->plot->durable[n] || l->plot->gone[n]) assert_int_equal(seen[n], 1);
   }
 }
 
 static void live(struct life *l) {
   for (unsigned most = A_RUN; most <= MESSAGES && !l->k.broken; most += A_RUN) {
     run(l, most);
-    for (int i = 0;
-         i < 400 && !l->k.broken && store_housekeeping_when(l->k.writer) != STORE_NO_CHORES; i++)
-      if (!store_idle(l->k.writer)) l->k.broken = true;
+    rest(l);
   }
 }
 
-static struct disk_sim *prepared(struct conf *conf) {
-  struct life l = { .sim = disk_sim_new(1) };
-  l.k.conf = conf;
-  l.k.disk = disk_sim_disk(l.sim);
-  l.k.said_end = &l.k.said;
-  l.k.now_s = 1700000000;
-  assert_true(open_store(&l));
-  assert_int_equal(alice(&l.k), 1);
-  close_store(&l);
-  return l.sim;
+static void settings(struct conf *conf) {}
+static void before(struct life *l) { assert_int_equal(alice(&l->k), 1); }
+
+static void judge(struct life *l) {
+  look(l, false);
+  run(l, MESSAGES);
+  look(l, true);
+  is_sound(l);
 }
 
-enum ending { POWER_LOSS, PROCESS_DEATH, GOES_ON };
-
-/* True: the fault came before the life was over. */
-static bool one_life(const struct disk_sim *from, struct conf *conf, const struct disk_plan *plan,
-                     enum ending ending, uint64_t seed) {
-  struct life l = { .sim = disk_sim_clone(from, seed) };
-  memset(l.remote, true, sizeof l.remote);
-  l.k.conf = conf;
-  l.k.disk = disk_sim_disk(l.sim);
-  l.k.said_end = &l.k.said;
-  l.k.now_s = 1700000000;
-  disk_sim_plan(l.sim, plan);
-  if (open_store(&l)) live(&l);
-  uint64_t at = plan->fail_sync_at ? disk_sim_syncs(l.sim) : disk_sim_ops(l.sim);
-  bool reached = at >= plan->die_at + plan->fail_sync_at + plan->fail_write_at + plan->full_at;
-  if (ending != GOES_ON)
-    disk_sim_halt(l.sim);
-  else
-    disk_sim_plan(l.sim, &(struct disk_plan){ 0 });
-  disk_sim_space(l.sim, UINT64_MAX);
-  close_store(&l);
-  assert_int_equal(disk_sim_handles(l.sim), 0);
-  if (ending == POWER_LOSS) disk_sim_power_loss(l.sim);
-  if (ending == PROCESS_DEATH) disk_sim_restart(l.sim);
-  disk_sim_plan(l.sim, &(struct disk_plan){ 0 });
-  assert_true(open_store(&l));
-  look(&l, false);
-  run(&l, MESSAGES);
-  look(&l, true);
-  struct answer a = kit_command(&l.k, "check");
-  if (a.code != CLI_OK || a.count) fail_msg("check: %s\n%s", a.text, a.rows);
-  close_store(&l);
-  disk_sim_free(&l.sim);
-  return reached;
-}
-
-enum what { DIE, FAIL_SYNC, FAIL_WRITE, FULL };
-
-static void every_operation(enum what what, enum ending ending) {
-  struct sample some = sample_next();
-  struct conf *conf = conf_defaults();
-  conf->store_free_space = 0;
-  struct disk_sim *from = prepared(conf);
-  uint64_t lives = 0;
-  bool reached = true;
-  for (uint64_t n = some.first; reached && n < 5000; n += some.step, lives++) {
-    struct disk_plan plan = { 0 };
-    *(what == DIE          ? &plan.die_at
-      : what == FAIL_SYNC  ? &plan.fail_sync_at
-      : what == FAIL_WRITE ? &plan.fail_write_at
-                           : &plan.full_at) = n;
-    reached = one_life(from, conf, &plan, ending, n * 7919 + what * 31 + ending);
-  }
-  assert_true(lives * some.step > 10);
-  print_message("%llu lives\n", (unsigned long long)lives);
-  disk_sim_free(&from);
-  conf_free(&conf);
+static void every_operation(enum fault fault, enum ending ending) {
+  static const struct story story = {
+    sizeof(struct plot), ROLE_COLLECTOR, COLLECTOR, settings, before, live, judge
+  };
+  every_operation_of(&story, fault, ending);
 }
 
 static void power_loss(void **state) { every_operation(DIE, POWER_LOSS); }
