@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Lives of a store on a simulated disk: a story is told again and again, and the disk dies, fails or
- * fills up at each of its operations in turn. Then the store is opened again and judged. */
+/* Lives of a store on a simulated disk: a story is told again and again, and the disk dies, fails
+ * or fills up at each of its operations in turn. Then the store is opened again and judged. */
 #ifndef QASID_TESTS_LIFE_KIT_H
 #define QASID_TESTS_LIFE_KIT_H
 

@@ -128,7 +128,8 @@ static uint32_t place_of(const struct drop *d, const char *uidl) {
   return at;
 }
 
-/* RFC 1939 §7: each message has the UIDL that it had; RFC 9051 §2.3.1.1: and a uid that none had. */
+/* Each message has the UIDL that it had (RFC 1939 §7), and a uid that none had (RFC 9051
+ * §2.3.1.1). */
 static void has_new_uids(struct kit *k, uint64_t account, const struct drop *before,
                          uint32_t last_uid) {
   struct drop *d = kit_open_drop(k, 1, account);

@@ -4,15 +4,18 @@
  * A letter is one message that a client sends; a copy is that letter in one mailbox. A copy is
  *
  *   COPY_NEVER ──all octets sent──> COPY_MAY ──250, or seen in the mailbox──> COPY_MUST
- *        ^                             │                                        │  ^
- *        └── refused, or absent after ─┘                  QUIT sent with it as deleted  │ still
- * there after a a death                                                            v  │ death, or
- * read in a session COPY_GONE <──+OK, or absent── COPY_LEAVING │  ^ undelete asked v  │ not among
- * what came back, or absent COPY_RETURNING ──answered, or seen──> COPY_MUST
+ *        ^                             │                                       │    ^
+ *        └── refused, or absent after ─┘         QUIT sent with it as deleted ─┤    │ still there
+ *            a death                                                           v    │ after a
+ *   COPY_GONE <───────────+OK, or absent──────────────────────────── COPY_LEAVING ──┘ death, or read
+ *     │  ^                                                                            in a session
+ *     │  └── not among what came back, or absent
+ *     └──undelete asked──> COPY_RETURNING ──answered, or seen──> COPY_MUST
  *
  * Each look at a mailbox compares: what must be there is there once, octet for octet behind our
  * trace header; what may be there is whole; nothing else is there; uids rise, never change their
- * message and are never used again; a UIDL stays with its message; deletions of one QUIT were made all or none. */
+ * message and are never used again; a UIDL stays with its message; deletions of one QUIT were made
+ * all or none. */
 #ifndef QASID_WORLD_LEDGER_H
 #define QASID_WORLD_LEDGER_H
 

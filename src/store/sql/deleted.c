@@ -4,9 +4,9 @@
  *   entry ──QUIT──> deleted ──undelete──> entry, the same message with a new uid and the same UIDL
  *                      └──its time or its space is over──> (gone)
  *
- * A uid is never used twice (RFC 9051 §2.3.1.1), so a restored message gets a new one. Its UIDL must
- * stay (RFC 1939 §7): one of ours, which was made of its first uid, is kept as text, in a column of
- * its own, so that it never passes for one that came from another server.
+ * A uid is never used twice (RFC 9051 §2.3.1.1), so a restored message gets a new one. Its UIDL
+ * must stay (RFC 1939 §7): one of ours, which was made of its first uid, is kept as text, in a
+ * column of its own, so that it never passes for one that came from another server.
  *
  * A deleted message keeps its body's reference. An imported UIDL goes into `gone` when its message
  * is deleted and leaves it when it comes back, so that meanwhile no import gives it to another

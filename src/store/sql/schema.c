@@ -345,7 +345,7 @@ static const struct schema_step steps[] = {
   /* What this server puts in front of the octets: docs/design/message.md; NULL: nothing */
   { 22, "ALTER TABLE body ADD COLUMN head BLOB" },
 
-  /* The UIDL of ours that a message had before it was deleted and restored: deleted.c. NULL: none */
+  /* The UIDL of ours that a restored message had at first: deleted.c; NULL: none */
   { 23, "ALTER TABLE entry ADD COLUMN shown TEXT;"
         "ALTER TABLE deleted ADD COLUMN shown TEXT;"
         "CREATE UNIQUE INDEX entry_shown ON entry (folder, shown) WHERE shown IS NOT NULL;"

@@ -24,7 +24,8 @@
  *  2. folder.messages and folder.octets are the count and the sum of sizes of its entries;
  *     folder.deleted and folder.deleted_octets those of its deleted messages.
  *  3. Every entry's uid is below its folder's uidnext, and uidnext never goes back: a UID is never
- *     used twice, not even by a message that was deleted and is restored. A folder made anew has a higher uidvalidity than any before.
+ *     used twice, not even by a message that was deleted and is restored. A folder made anew has a
+ *     higher uidvalidity than any before.
  *  4. An entry's size is its body's, and that is exactly how many octets RETR sends before
  *     dot-stuffing: the octets end in CRLF and have an empty line behind the header.
  *  5. Numbers of accounts, folders and bodies are never used twice.
@@ -32,9 +33,9 @@
  *  7. What was collected was collected for an account that is there.
  *  8. A body's size is that of its head and its octets together; a head ends in CRLF.
  *
- * POP3 shows an entry's `uidl`, which was imported; else its `shown`, which is the UIDL of ours that
- * it had under its first uid; else the one that is made of uidvalidity and uid. So only `uidl` says
- * that a message came from another server. An entry has one of the two at most.
+ * POP3 shows an entry's `uidl`, which was imported; else its `shown`, which is the UIDL of ours
+ * that it had under its first uid; else the one that is made of uidvalidity and uid. So only `uidl`
+ * says that a message came from another server. An entry has one of the two at most.
  *
  * An entry's `surrogate` is the size of what a POP3 client gets that did not say UTF8: 1 when that
  * is the message itself, NULL when it has not been measured yet (measure.c does it). It is given by
