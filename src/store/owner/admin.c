@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* The administrator's commands in the store: finds the verb, checks its arguments, runs it as a job
- * in slices and sends what it answered (admin.h). An answer is gathered in the job and sent only
- * after the slice; if the slice fails, none of it is sent but the reason. Invariant: what a slice
- * changed is forgotten by the owner's directory when it is durable, before it is answered. */
+/* The administrative commands in the store: finds the verb, checks its arguments, runs it as a job
+ * in slices and sends its answer (admin.h). An answer is collected in the job and sent only after
+ * the slice; if the slice fails, only the reason is sent. Invariant: the owner's directory drops
+ * what a slice changed once it is durable, before it is answered. */
 #include "src/store/owner/admin.h"
 
 #include <stdlib.h>
@@ -107,7 +107,7 @@ void command_finish(struct store *s, struct store_job *j) {
   bool gone = j->session->gone;
   if (j->again && !gone) {
     send_answer(s, j->session, a);
-    return; /* the session goes on waiting */
+    return; /* the session continues to wait */
   }
   j->again = false;
   outbound_run(s, j->now_s);
@@ -147,7 +147,7 @@ static bool take_words(struct admin_job *a, size_t payload) {
   return q.words.n == 0;
 }
 
-/* Finds the verb and takes its own words off. False: it was answered with what is wrong. */
+/* Finds the verb and removes its words. False: it was answered with the error. */
 static bool choose_verb(struct admin_job *a) {
   size_t used;
   a->verb = find_verb(a->words, a->count, &used);
@@ -168,7 +168,9 @@ static bool choose_verb(struct admin_job *a) {
 static void answer_at_once(struct store *s, struct session *session, struct admin_job *a) {
   struct store_job *j = &a->job;
   send_answer(s, session, a);
-  if (!session->import) send_done(s, session, a); /* else the command goes on with its input */
+  if (!session->import)
+    send_done(s, session, a); /* otherwise the command continues with its
+                                                   * input */
   job_free(&j);
   session_release_if_unused(session);
 }

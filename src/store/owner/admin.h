@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the owner does for the administrator's commands (jobs/verbs.def). */
+/* The owner's part of administrative commands (jobs/verbs.def). */
 #ifndef QASID_STORE_OWNER_ADMIN_H
 #define QASID_STORE_OWNER_ADMIN_H
 
@@ -8,14 +8,14 @@
 
 typedef void admin_fn(struct store *s, struct admin_job *a);
 
-/* Before a command: refuse it, or give it what only the owner knows. */
+/* Before a command: refuses it, or supplies what only the owner knows. */
 admin_fn admin_refuse_open;       /* mail delete: not while a client has the maildrop open */
 admin_fn admin_view;              /* why rows of the queue wait */
 admin_fn admin_view_with_history; /* the same, and the history is written up to now */
 /* Whole commands. */
 admin_fn admin_put_rows, admin_plan;
 admin_fn import_begin;
-/* Behind a command: the owner's part of its answer. */
+/* After a command: the owner's part of its answer. */
 admin_fn admin_status, admin_compact;
 
 #endif

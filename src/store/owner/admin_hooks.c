@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The owner's part of single commands (admin.h): what they may not do now, and what only the owner
- * knows. */
+/* The owner's part of single commands (admin.h): refusals, and facts that only the owner knows. */
 #include "src/store/owner/admin.h"
 
 enum { BULK_OCTETS_MAX = 64 * 1024 * 1024 };
@@ -37,7 +36,7 @@ void admin_view_with_history(struct store *s, struct admin_job *a) {
   admin_view(s, a);
 }
 
-/* disk-full: no new mail is taken. */
+/* disk-full: no new mail is accepted. */
 static void put_disk(struct store *s, struct admin_job *a) {
   int64_t space = s->disk->ops->free_space(s->disk);
   if (space < 0) return; /* the disk does not report its free space, so no figure is given */
@@ -46,7 +45,7 @@ static void put_disk(struct store *s, struct admin_job *a) {
   admin_fact(a, "disk-full", (uint64_t)space < s->conf->store_free_space);
 }
 
-/* What only the owner knows. */
+/* Facts that only the owner knows. */
 void admin_status(struct store *s, struct admin_job *a) {
   if (a->code != CLI_OK) return;
   admin_fact(a, "messages-taken", s->messages_in);

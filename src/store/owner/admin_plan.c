@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid plan`, the store's part: whom an address leads to, and what the queue knows of the
- * destinations. Nothing is changed. */
+/* `qasid plan`, the store's part: whom an address leads to, and the state of the destinations in
+ * the queue. Nothing is changed. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -11,7 +11,7 @@
 
 enum { PLAN_MAILBOXES_SHOWN = 100, PLAN_ELSEWHERE_SHOWN = 100, PLAN_PATH_MAX = 254 };
 
-/* step: "address", "mailbox", "elsewhere", "queue"; the others: of "elsewhere" */
+/* step: "address", "mailbox", "elsewhere", "queue"; the other columns: for "elsewhere" */
 #define PLAN_COLUMNS "step name state what destination path account sender"
 
 static void plan_row(struct admin_job *a, const char *step, struct slice name, const char *state,
@@ -59,8 +59,8 @@ static struct slice plan_printf(struct admin_job *a, const char *fmt, ...) {
   return admin_copy(a, slice_str(text));
 }
 
-/* The first reason in the order of queue_reasons.def that holds for a destination as a whole;
- * `head`: with what its way depends on. */
+/* The first reason in the order of queue_reasons.def that applies to a destination as a whole;
+ * `head`: the destination including what its routing depends on. */
 static void plan_queue(struct store *s, struct admin_job *a, struct slice destination,
                        struct slice head) {
   const struct sched_head *h = sched_find(&s->outbound.schedule, head);
@@ -89,7 +89,8 @@ static void plan_queue(struct store *s, struct admin_job *a, struct slice destin
     plan_note(a, "queue", destination, "due", "nothing holds it up: it is sent at once");
 }
 
-/* The reverse-path with which it leaves: that of the forwarder's domain, where there is one. */
+/* The reverse-path with which it would be sent: rewritten to the forwarder's domain, if there is a
+ * forwarder. */
 static struct slice plan_path(struct store *s, struct admin_job *a, struct slice from,
                               struct slice forwarder) {
   struct slice domain = slice_from(forwarder, (size_t)(slice_rfind(forwarder, '@') + 1)),
@@ -149,8 +150,8 @@ static void plan_entry(struct store *s, struct admin_job *a, struct slice addres
   buf_free(&text);
 }
 
-/* The message that is thought of: written by who may send here, and submitted by that account.
- * False: there is no such account. */
+/* The hypothetical message: from an authorized sender, submitted by that account. False: there is
+ * no such account. */
 static bool plan_letter(struct store *s, struct admin_job *a, struct slice from,
                         struct slice account, struct queue_letter *ret) {
   struct buf text;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Sending limits of accounts: the owner puts the limits into the job, the writer counts and decides
  * inside the message's transaction, the owner notifies the postmaster (brake.h). Invariant: counts
- * and the message that they count are one transaction; a message is counted and held as a whole. */
+ * and the message that they count are in one transaction; a message is counted and held as a
+ * whole. */
 #include "src/store/owner/brake.h"
 
 #include <stdlib.h>

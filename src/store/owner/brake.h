@@ -3,10 +3,10 @@
  * stolen password cannot be used to send spam, and an honest user's mail waits until the postmaster
  * releases it.
  *
- * An hour and a day begin with the first message that is not in the one before. A message is
+ * An hour and a day begin with the first message after the previous one has ended. A message is
  * counted and held as a whole. The recipients to whom an account has sent are remembered, as a
- * hash, for BRAKE_MEMORY_DAYS; held mail adds none. Only recipients elsewhere are counted, not
- * mailboxes here and not reports.
+ * hash, for BRAKE_MEMORY_DAYS; held mail adds none. Only remote recipients are counted, not local
+ * mailboxes and not reports.
  *
  *   owner    brake_set() puts the account's limits into the job
  *   writer   brake_run() counts in the message's transaction, and decides

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Answers the collector's questions: which UIDLs are new; store this message. And takes auth's
- * grant, without which the collector may ask nothing: it says into whose inbox and for which
- * collection (ipc/collector_store.h). */
+/* Answers the collector's questions: which UIDLs are new; store this message. Also accepts auth's
+ * grant, without which the collector may ask nothing: it determines the inbox and the collection
+ * (ipc/collector_store.h). */
 #include <stdlib.h>
 
 #include "ipc/auth_store.h"
@@ -47,7 +47,7 @@ bool collect_forget(struct store *s, const struct ipc_msg *m, int64_t now_s) {
   struct auth_uncollect q;
   if (!auth_uncollect_get(m->payload, &q)) return false;
   struct forget_job *j = job_new(KIND_FORGET, sizeof *j, NULL, now_s);
-  if (!j) return true; /* the rows stay; they name a collection that is never made again */
+  if (!j) return true; /* the rows stay; their collection's number is never reused */
   j->account = q.account;
   j->source = q.source;
   s->jobs_out++;
@@ -145,8 +145,8 @@ static void answer_committed(struct store *s, struct session *session, enum coll
   store_send(s, session, collect_committed_type);
 }
 
-/* The message's own header fields are left as they are: no Return-Path: is put in front, the other
- * server's final delivery has done so (RFC 5321 §4.4). */
+/* The message's own header fields are unchanged: no Return-Path: is prepended, the other server's
+ * final delivery has done so (RFC 5321 §4.4). */
 static enum collect_outcome new_delivery(struct store *s, struct session *session,
                                          const struct collect_commit *q, int64_t now_s,
                                          struct collected_job **ret) {
@@ -328,7 +328,7 @@ bool collect_message(struct store *s, struct peer *p, const struct ipc_msg *m, i
   }
 }
 
-/* A slice that was rolled back is not retried without end. */
+/* A slice that was rolled back is not retried endlessly. */
 void forget_finish(struct store *s, struct store_job *j) {
   (void)s;
   if (j->result != JOB_DONE) j->again = false;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid compact`: the databases are rewritten without free pages, with a map of their pages, in
- * pages of today's size (docs/design/space.md).
+/* `qasid compact`: rewrites the databases without free pages, with a map of their pages, in pages
+ * of the current size (docs/design/space.md).
  *
- *   command --there is room: the file `compact`, synced--> the process drains, ends, is started
- *     --`compact` is removed, synced--> db_compact() --> the store opens as ever
+ *   command --there is room: the file `compact`, synced--> the process drains, exits, is restarted
+ *     --`compact` is removed, synced--> db_compact() --> the store opens as usual
  *
  * So nothing has the database open while it is rewritten, and a process that dies in it does not
- * try again: the next one opens what is there, which is whole. */
+ * try again: the next one opens the existing file, which is complete. */
 #include "src/store/owner/compact.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a start does when `compact` was asked for (compact.c). */
+/* What a start does if `compact` was requested (compact.c). */
 #ifndef QASID_STORE_OWNER_COMPACT_H
 #define QASID_STORE_OWNER_COMPACT_H
 

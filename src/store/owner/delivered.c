@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What became of recipients here, for the report to the message's sender: the list that a delivery
- * job carries. Invariant: the report is part of the message's transaction, so neither exists
- * without the other. */
+/* The outcomes for local recipients, for the report to the message's sender: the list in a delivery
+ * job. Invariant: the report is part of the message's transaction, so neither exists without the
+ * other. */
 #include <stdlib.h>
 
 #include "lib/base/array.h"
@@ -31,7 +31,8 @@ bool delivered_add(struct deliver_job *d, const struct envelope_rcpt *r) {
   return add(d, r, (struct report_rcpt){ .action = REPORT_DELIVERED, .enhanced = { 2, 1, 5 } });
 }
 
-/* We do not try again, so a mailbox that is full only now has failed for good, too: 5.2.2. */
+/* We do not retry, so a mailbox that is full only at the moment has failed permanently, too:
+ * 5.2.2. */
 bool failed_add(struct deliver_job *d, const struct envelope_rcpt *r, enum rcpt_verdict verdict,
                 bool others) {
   struct buf text;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The table of what the owner does with finished jobs (finish.h). */
+/* The table of the owner's functions for finished jobs (finish.h). */
 #include "src/store/owner/finish.h"
 
 #include <stddef.h>

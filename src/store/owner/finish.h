@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the owner does when a job of each kind comes back (jobs/kinds.def): answers, and updates
- * what it keeps in memory. */
+/* The owner's function for a job of each kind that comes back (jobs/kinds.def): answers, and
+ * updates its memory. */
 #ifndef QASID_STORE_OWNER_FINISH_H
 #define QASID_STORE_OWNER_FINISH_H
 

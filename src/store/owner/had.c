@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Who has the message of a commit already: had.h. */
+/* Which recipients of a commit already have the message: had.h. */
 #include "src/store/owner/had.h"
 
 #include "ipc/smtpd_store.h"
@@ -28,12 +28,12 @@ void had_forget(struct store *s, const struct deliver_job *d, struct slice rcpts
   while (envelope_rcpt_next(&rcpts, &r)) partly_forget(&s->partly, d->print, had_key(r.address));
 }
 
-/* Who is settled with this job: the places, those elsewhere, and who was reported. */
+/* The number of recipients settled by this job: the places, the remote ones, and those reported. */
 static size_t settled(const struct deliver_job *d) {
   return d->count + d->elsewhere_count + d->told_count;
 }
 
-/* The key of one of them, as partly.h has it. */
+/* The key of one of them, as in partly.h. */
 static uint64_t who_gets(const struct deliver_job *d, size_t i) {
   if (i < d->count) return d->places[i].account;
   i -= d->count;

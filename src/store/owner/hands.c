@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The set of queue rows that a take must leave alone (hands.h): rows in hands by their letter's
- * tag, and recently freed rows, in two generations, by the number of the last take begun by then.
+/* The set of queue rows that a take must leave out (hands.h): rows in hands by their letter's tag,
+ * and recently freed rows, in two generations, by the number of the last take begun by then.
  * Invariant: a row that was freed is not given to a take that may have read it before it was freed;
  * if memory runs out for that record, all takes begun so far are discarded. */
 #include "src/store/owner/hands.h"

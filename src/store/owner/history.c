@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The history of mail (history.h): events gather in the owner's memory as octets, a write job
- * stores them in a database of its own, a reader looks them up for `qasid why`. Invariants: one
- * such job is out at a time, but for those of history_flush(); a failure here never fails the group
- * of the writer in which the job runs; what cannot be stored is counted as lost; a damaged history
- * database is made anew, for it holds no mail. */
+/* The history of mail (history.h): events are collected in the owner's memory as octets, a write
+ * job stores them in a database of its own, a reader looks them up for `qasid why`. Invariants: one
+ * such job is outstanding at a time, except those of history_flush(); a failure here never fails
+ * the writer's group in which the job runs; what cannot be stored is counted as lost; a damaged
+ * history database is replaced by an empty one, since it holds no mail. */
 #include "src/store/owner/history.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "src/store/owner/owner.h"
 
 enum {
-  HISTORY_GROUP = 64 * 1024, /* octets that are written within the second too */
+  HISTORY_GROUP = 64 * 1024, /* octets that are written without waiting for the second to end */
   EVENT_MAX = 8 * 1024,
 };
 
@@ -124,7 +124,7 @@ void history_delivered(struct store *s, const struct deliver_job *d,
                        const struct history_arrival *from) {
   static const size_t label = sizeof "Return-Path: <" - 1;
   size_t line = queue_own_line(d->head);
-  bool known = line >= label + 3; /* what is collected has no envelope */
+  bool known = line >= label + 3; /* a collected message has no envelope */
   struct slice path =
       known ? slice_first(slice_from(d->head, label), line - label - 3) : SLICE_NONE;
   struct history_event e = { .kind = HISTORY_ARRIVED,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* What the store does by the clock: it removes old mail where EXPIRE says so (RFC 2449 §6.7), and
- * deleted mail that was kept long enough, or is too much, for good.
+/* The store's time-driven work: it removes old mail if EXPIRE says so (RFC 2449 §6.7), and purges
+ * deleted mail that was kept long enough, or is too much.
  *
- * A round begins each minute and is a sequence of small write jobs, one out at a time, each a slice
- * of work inside one of the writer's groups:
+ * A round begins each minute and is a sequence of small write jobs, one outstanding at a time, each
+ * a slice of work inside one of the writer's groups:
  *
  *   - HOUSEKEEPING_EXPIRE: each hour, account after account, as a reader finds them: messages older
- *     than its days. Not from a maildrop that is open; one that is to be opened meanwhile waits for
- *     the slice (housekeeping_parks).
- *   - HOUSEKEEPING_PURGE: what was deleted longer ago than undelete_time.
- *   - HOUSEKEEPING_SPACE: while the disk is nearly full, what was deleted first, whatever its time.
- *   - HOUSEKEEPING_TRIM: of an account that keeps more than undelete_space its oldest, until it
+ *     than its days. Not from an open maildrop; one that is to be opened meanwhile waits for the
+ *     slice (housekeeping_parks).
+ *   - HOUSEKEEPING_PURGE: messages deleted longer ago than undelete_time.
+ *   - HOUSEKEEPING_SPACE: while the disk is nearly full, the messages deleted first, at any age.
+ *   - HOUSEKEEPING_TRIM: of an account that keeps more than undelete_space, its oldest, until it
  *     does not.
  *
  * A round with nothing to do costs no job at all. */
@@ -45,7 +45,7 @@ static bool keeps_deleted(struct store *s) {
   return keeps;
 }
 
-/* The folder that keeps most of what was deleted, when that is too much; 0: none does. */
+/* The folder that keeps most deleted mail, if that is too much; 0: none does. */
 static uint64_t too_much_kept(struct store *s) {
   uint64_t folder;
   if (!s->conf->undelete_space) return 0;
@@ -53,7 +53,7 @@ static uint64_t too_much_kept(struct store *s) {
   return folder;
 }
 
-/* The next account of those found whose old messages can go. False: there is none of them. */
+/* The next account found that may have expired messages. False: there is none. */
 static bool next_to_expire(struct store *s, struct dir_account *ret) {
   struct housekeeping *t = &s->housekeeping;
   while (t->found_at < t->found_count) {
@@ -104,7 +104,7 @@ static struct store_job *expire_job(struct store *s) {
   return &t->job;
 }
 
-/* The job of the present step, or NULL: it has nothing to do. */
+/* The job of the current step, or NULL: it has nothing to do. */
 static struct store_job *job_of_step(struct store *s) {
   struct housekeeping_job *t = NULL;
   uint64_t folder;
@@ -161,7 +161,7 @@ static void expired(struct store *s, const struct housekeeping_effect *x) {
   folders_changed(&s->folders, x->account);
 }
 
-/* After it the next job of the round, if there is one. */
+/* Continues with the next job of the round, if there is one. */
 static void step_over(struct store *s, const struct housekeeping_job *t, bool fine) {
   if (!fine)
     s->housekeeping.step = HOUSEKEEPING_REST;
@@ -181,7 +181,9 @@ void housekeeping_finish(struct store *s, struct store_job *j) {
     else
       s->purged += t->effects[i].messages;
   t->from = t->next;
-  if (fine && j->again && !s->stopping && !s->housekeeping.parked) return; /* the same once more */
+  if (fine && j->again && !s->stopping && !s->housekeeping.parked)
+    return; /* repeat the same
+                                                                            * step */
   j->again = false;
   s->housekeeping.out = false;
   let_open(s);

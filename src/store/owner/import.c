@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* import: messages come in as one stream of octets (ipc/cli_process.h) and go the way of all mail,
- * as deliver jobs, many to a group.
+/* import: messages come as one stream of octets (ipc/cli_process.h) and are delivered like all
+ * mail, as deliver jobs, many to a group.
  *
  *   LINE --a whole line--> OCTETS --all of a message--> deliver job --> LINE
  *                            |  ^
  *                 64 KB more v  | spooled
  *                           SPOOLING            (further input waits)
  *
- * Rows answer in the order of the messages: a large message begins only when nothing is out. */
+ * Rows answer in the order of the messages: a large message begins only when no job is
+ * outstanding. */
 #include <stdlib.h>
 
 #include "lib/base/num.h"
@@ -20,23 +21,24 @@ enum { IMPORT_LINE_MAX = 256 };
 
 struct import {
   uint64_t account, inbox;
-  struct buf waiting; /* input that was not looked at yet */
+  struct buf waiting; /* input not yet processed */
   struct buf line;
-  struct buf body; /* of the present message what is neither spooled nor delivered */
+  struct buf body; /* the part of the current message that is neither spooled nor delivered */
   bool inside;     /* OCTETS or SPOOLING */
-  uint64_t left;   /* octets of the message still to come */
+  uint64_t left;   /* octets of the message still expected */
   uint64_t date, size;
   uint32_t flags;
   uint64_t surrogate; /* its size, as announced */
   struct buf uidl;
-  bool again; /* deliver even if the UIDL is taken or gone */
+  bool again; /* deliver even if the UIDL is in use or gone */
   bool spooling;
   bool driving;             /* drive() is active further up the stack */
   bool ended;               /* cli_input_end has come */
-  bool confused;            /* a line was no message's first line: all further input is discarded */
+  bool confused;            /* a malformed first line of a message: all further input is
+                             * discarded */
   unsigned out;             /* deliver jobs */
   uint64_t received, taken; /* octets of input */
-  uint64_t unsaid;          /* of them, those that the next row takes along */
+  uint64_t unsaid;          /* of them, those to be reported with the next row */
   uint64_t added;
 };
 
@@ -153,7 +155,7 @@ static bool take_line(struct import *m) {
   return true;
 }
 
-/* False: no line's end yet. */
+/* False: no line end yet. */
 static bool collect_line(struct import *m) {
   struct slice in = buf_slice(&m->waiting);
   ptrdiff_t end = slice_find(in, '\n');
@@ -182,8 +184,8 @@ struct import_job {
   uint64_t input; /* octets of input that it answers */
 };
 
-/* An import has no limit of the size, since a limit is for strangers; and it is no event of the
- * history, which a large one would fill. */
+/* An import has no size limit, since limits are for untrusted senders; and it is not recorded in
+ * the history, which a large one would fill. */
 static const struct incoming_road road = { .chunk = KIND_IMPORT_SPOOL,
                                            .message = KIND_IMPORT,
                                            .size = sizeof(struct import_job) };
@@ -214,7 +216,7 @@ static void refuse(struct store *s, struct session *session, enum job_result why
   send_row(s, session, why == JOB_NO_SPACE ? "no-space" : "trouble", 0);
 }
 
-/* All of the message is here: hands it on. */
+/* The message is complete: passes it on. */
 static void deliver(struct store *s, struct session *session, int64_t now_s) {
   struct import *m = session->import;
   struct import_job *j = NULL;
@@ -245,7 +247,7 @@ static void spool_body(struct store *s, struct session *session, int64_t now_s) 
 
 /* --- driving --- */
 
-/* One step with what waits. False: nothing more can be done now. */
+/* One step with the waiting input. False: nothing more can be done now. */
 static bool step(struct store *s, struct session *session, int64_t now_s) {
   struct import *m = session->import;
   if (m->spooling) return false;
@@ -274,8 +276,8 @@ static bool step(struct store *s, struct session *session, int64_t now_s) {
   return true;
 }
 
-/* A job may finish inside session_ask, and its finish calls this again: the outermost call goes on.
- * The command may be over by then. */
+/* A job may finish inside session_ask, and its finish calls this again: the outermost call
+ * continues. The command may be over by then. */
 static void drive(struct store *s, struct session *session, int64_t now_s) {
   struct import *m = session->import;
   if (m->driving) return;
@@ -319,8 +321,8 @@ bool import_message(struct store *s, struct session *session, const struct ipc_m
   return true;
 }
 
-/* The session of a job that came back, or NULL when it is over. Others of its jobs may still be
- * out. */
+/* The session of a job that came back, or NULL if it is over. Other jobs of it may still be
+ * outstanding. */
 static struct session *answered(struct store *s, struct session *session) {
   struct import *m = session->import;
   session->pending = m->out || m->spooling;

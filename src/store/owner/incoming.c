@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The one road of messages into the store (incoming.h): spooling, the limit of the size, the job of
- * a complete message, and what is discarded. */
+/* The common path of messages into the store (incoming.h): spooling, the size limit, the job of a
+ * complete message, and discarding. */
 #include "src/store/owner/incoming.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static enum job_result spoil(struct incoming *in, enum job_result why) {
   return in->spoiled;
 }
 
-/* Its first octets tell which message it is. */
+/* Its first octets identify the message. */
 static void note_arrival(struct incoming *in, struct slice octets) {
   free(in->arrival);
   in->arrival = history_arrival_of(octets);
@@ -76,7 +76,7 @@ void incoming_deliver(struct store *s, struct session *session, struct deliver_j
 
 static void drop_spool(struct store *s, struct spool *spool) {
   struct unspool_job *j = spool->made ? job_new(KIND_UNSPOOL, sizeof *j, NULL, 0) : NULL;
-  if (!j) { /* there is no file, or no memory for a job that would remove it */
+  if (!j) { /* there is no file, or no memory for a job to remove it */
     if (spool->made) spool_drop(s->disk, spool);
     return;
   }

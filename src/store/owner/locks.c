@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The records of locks.h: a map by account. Invariant: a record that a session has or waits for is
- * never freed. */
+/* The records of locks.h: a map by account. Invariant: a record is never freed while a session has
+ * its maildrop open or waits for it. */
 #include "src/store/owner/locks.h"
 
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static bool is_needed(const struct maildrop_lock *x, int64_t before_s) {
   return x->locked_by || x->waiters || x->login_s >= before_s || x->braked_s >= before_s;
 }
 
-/* Into a new map: one must not change during a walk. Without memory all stays. */
+/* Into a new map, since a map must not change during a scan. Without memory nothing is removed. */
 void locks_forget(struct locks *l, int64_t before_s) {
   struct map kept;
   uint64_t account, x;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Who has which maildrop open, who waits for it, and what else is remembered of an account since
- * the start: in the owner's memory alone, one record for each account that something is known of.
- */
+/* Which session has which maildrop open, which wait for it, and other state of accounts since the
+ * start: in the owner's memory only, one record for each account with any such state. */
 #ifndef QASID_STORE_OWNER_LOCKS_H
 #define QASID_STORE_OWNER_LOCKS_H
 
@@ -13,9 +12,9 @@ struct maildrop_lock {
   uint64_t account;
   struct session *locked_by; /* the session that has the maildrop open */
   uint8_t waiters;           /* logins that wait for it, at most POP_WAITERS_MAX */
-  bool asked;      /* the session that has it was asked whether it is idle, and has not answered */
-  bool gone;       /* the account was deleted: whoever waits for it waits in vain */
-  int64_t login_s; /* when it was last opened, 0: not since the start, or long ago */
+  bool asked;                /* that session was asked whether it is idle, and has not answered */
+  bool gone;                 /* the account was deleted: waiting logins will be refused */
+  int64_t login_s;           /* when it was last opened, 0: not since the start, or long ago */
   /* when the postmaster was last notified that its mail is held; 0: not since the start */
   int64_t braked_s;
 };
@@ -26,11 +25,11 @@ struct locks {
 
 void locks_init(struct locks *l);
 void locks_free(struct locks *l);
-/* NULL: nothing is known of that account, nobody has it open. */
+/* NULL: there is no state for that account, nobody has it open. */
 struct maildrop_lock *lock_find(const struct locks *l, uint64_t account);
-/* Made when missing; NULL without memory. */
+/* Created if missing; NULL without memory. */
 struct maildrop_lock *lock_get(struct locks *l, uint64_t account);
-/* Forgets accounts that nobody has open or waits for, and of which nothing happened since then. */
+/* Removes records of accounts that are not open or waited for, and have not changed since then. */
 void locks_forget(struct locks *l, int64_t before_s);
 
 #endif

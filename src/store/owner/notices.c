@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What the store logs by itself: a full disk, a full mailbox. */
+/* Log lines of the store's own: a full disk, a full mailbox. */
 #include "src/store/owner/owner.h"
 
 void notice_disk_full(struct store *s, int64_t now_s) {

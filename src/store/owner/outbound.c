@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* Letters in hands: what is due is taken from the queue and handed to the sender, and comes back
  * with its result (outbound_results.c), with the loss of the sender, or by housekeeping. outbound.h
- * has the conditions of a letter.
+ * has the states of a letter.
  *
  *  1. A letter is handed over only to the sender that its take was made for.
  *  2. `by_tag` has exactly the letters in hands, settling or overdue; their rows are in `hands`
- * until their result is durable.
- *  3. Credit is spent when a take begins; when it ends, what it did not need comes back, unless the
- * sender is another by then. */
+ *     until
+ *     their result is durable.
+ *  3. Credit is spent when a take begins; when it ends, the unused part is returned, unless another
+ *     sender has taken over by then. */
 #include <stdlib.h>
 
 #include "src/store/jobs/queue_view.h"
@@ -95,7 +96,7 @@ void outbound_run(struct store *s, int64_t now_s) {
   o->now_s = now_s;
   while (!s->stopping && o->sender && o->credit && (h = sched_ready(&o->schedule, now_s)) != NULL) {
     struct take_job *t = new_take(s, h, now_s);
-    if (!t) break; /* no memory: housekeeping comes by */
+    if (!t) break; /* no memory: housekeeping tries again */
     s->jobs_out++;
     s->shell.enqueue(s->shell.arg, &t->job, false);
   }
@@ -136,7 +137,7 @@ bool outbound_copy_letter(struct arena *a, const struct taken_letter *from,
          copy(a, &to->letter.envid) && copy_rcpts(a, to);
 }
 
-/* The letter has a tag from now on. NULL without memory. */
+/* Gives the letter a tag. NULL without memory. */
 static struct sending *hand_over(struct store *s, struct sched_head *h,
                                  const struct taken_letter *l, int64_t now_s) {
   struct outbound *o = &s->outbound;
@@ -152,7 +153,7 @@ static struct sending *hand_over(struct store *s, struct sched_head *h,
   return NULL;
 }
 
-/* A forwarder beyond ASCII stands in a field of its own in front of the message (queue_take.c). */
+/* A forwarder with a non-ASCII address is in a field prepended to the message (queue_take.c). */
 static uint8_t send_flags_of(const struct taken_letter *l) {
   uint8_t flags = l->letter.flags & (uint8_t)~QUEUE_FLAGS;
   return slice_has_high(l->forwarder)
@@ -204,7 +205,7 @@ static void send_letter_to(struct store *s, uint64_t tag, const struct sched_hea
 
 enum given { GIVEN_NOT, GIVEN_SENT, GIVEN_ENDED };
 
-/* To the sender; or it has a tag and ends here. GIVEN_NOT: no memory. */
+/* Hands it to the sender; or it gets a tag and ends here. GIVEN_NOT: no memory. */
 static enum given give(struct store *s, struct sched_head *h, const struct taken_letter *l,
                        int64_t now_s) {
   const struct send_outcome loops = {
@@ -232,7 +233,7 @@ void take_finish(struct store *s, struct store_job *j) {
   struct outbound *o = &s->outbound;
   struct sched_head *h = sched_find(&o->schedule, t->destination);
   uint32_t given = 0, sent = 0;
-  bool same = o->sender == t->sender; /* another one has not the process that this was taken for */
+  bool same = o->sender == t->sender; /* the take was made for another sender process */
   bool fine = j->result == JOB_DONE && same && !s->stopping && !hands_doubts(&o->hands, t);
   for (struct taken_letter *l = t->letters; fine && h && l; l = l->next) {
     if (!hands_leave_out(&o->hands, t, l)) continue;
@@ -246,7 +247,7 @@ void take_finish(struct store *s, struct store_job *j) {
   if (!h) return;
   if (fine)
     sched_taken(&o->schedule, h, given, t->cursor, t->next_due);
-  else /* some are left: they come again, a little later, when what is in hands is back */
+  else /* some are left: they are taken a little later, when those in hands have come back */
     sched_taken(&o->schedule, h, given, given ? t->cursor : h->cursor,
                 same ? j->now_s + 5 : j->now_s);
   outbound_run(s, j->now_s);
@@ -281,7 +282,7 @@ static bool ready(struct store *s, struct peer *p, const struct ipc_msg *m, int6
   struct outbound *o = &s->outbound;
   struct send_ready q;
   if (m->tag || !send_ready_get(m->payload, &q)) return false;
-  if (p->number < o->newest) return true; /* a newer one has its place */
+  if (p->number < o->newest) return true; /* a newer one has replaced it */
   if (o->sender != p->number) {
     o->credit = o->given = 0;
     tls_failures_send(s, p, now_s);
@@ -354,8 +355,8 @@ static bool has_returned(const struct result_job *r) {
   return false;
 }
 
-/* The letter is out of hands; its rows that wait again are due then. `due` 0: as each result says.
- */
+/* The letter is out of hands; its rows that wait again are due then. `due` 0: as each result
+ * says. */
 void outbound_back_to_schedule(struct store *s, struct sending *x, const struct result_job *r,
                                enum sched_news news, int64_t due) {
   struct outbound *o = &s->outbound;
@@ -375,8 +376,8 @@ void outbound_back_to_schedule(struct store *s, struct sending *x, const struct 
 
 /* --- the sender is gone --- */
 
-/* The letter of a sender that is gone: back at once, or as soon as the history tells that an
- * attempt was cut. */
+/* The letter of a lost sender: back at once, or once the history has recorded an interrupted
+ * attempt. */
 static void lose(struct store *s, struct sending *x, int64_t now_s) {
   x->sender = 0;
   if (!x->overdue && outbound_settle_cut(s, x, now_s)) return;
@@ -421,7 +422,7 @@ bool outbound_has_row(const struct store *s, uint64_t row) {
 
 /* --- housekeeping --- */
 
-/* The schedule hears of it when that is durable: until then its rows count as in hands. */
+/* The schedule is updated when that is durable: until then its rows count as in hands. */
 static void take_back(struct store *s, struct sending *x, int64_t now_s) {
   s->shell.send(s->shell.arg, ROLE_SENDER, x->sender, send_recall_type, x->tag, SLICE_NONE, -1);
   x->settling = x->overdue = true;

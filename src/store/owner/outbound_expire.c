@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The end of recipients whose time in the queue is over, whatever state they are in: waiting, held,
- * or to be failed by the administrator. What is in a sender's hands ends when it comes back
+/* Ends recipients whose time in the queue is over, in whatever state: waiting, held, or to be
+ * failed by the administrator. What is in a sender's hands ends when it comes back
  * (outbound_results.c, or the next take).
  *
- * Invariants: a walk goes from the beginning to the end of what has expired, in slices, of which
- * one is out at a time, so a million rows fill no memory and hold up nobody; a row that is in hands
- * is passed over and hides none behind it. outbound.h has the walk's states. */
+ * Invariants: a scan goes from the beginning to the end of what has expired, in slices, of which
+ * one is outstanding at a time, so a million rows fill no memory and delay nothing else; a row in
+ * hands is skipped and does not hide the rows after it. outbound.h has the scan's states. */
 #include "src/store/owner/finish.h"
 #include "src/store/owner/outbound_inside.h"
 #include "src/store/owner/owner.h"

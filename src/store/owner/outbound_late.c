@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Tells the senders of messages that some recipients still wait (queue_late.h): the owner's part,
- * and the job that writes mark and report.
+/* Tells the senders of messages that some recipients are still waiting (outbound_late.h): the
+ * owner's part.
  *
- * Of what an account's limits hold only one message a day is told of: a stolen password may have
- * sent thousands, and the postmaster, who was told at once, decides about all of them. */
+ * For mail held by an account's limits, only one message a day causes a report: a stolen password
+ * may have sent thousands, and the postmaster, who was notified at once, decides about all of
+ * them. */
 #include "src/store/owner/outbound_late.h"
 
 #include <stdlib.h>
@@ -31,7 +32,7 @@ void warn_finish(struct store *s, struct store_job *j) {
     s->outbound.reports += w->report.job != NULL;
     report_finish(s, &w->report, j->now_s);
     go_on(s, j->now_s);
-  } else { /* all of it once more: what is marked is passed over */
+  } else { /* scan again: marked rows are skipped */
     walk->from = (struct late_cursor){ 0 };
     walk->more = false;
   }
@@ -46,7 +47,7 @@ void late_walk_init(struct late_walk *w) {
 
 void late_walk_free(struct late_walk *w) { map_free(&w->told); }
 
-/* The first of the day for that account. */
+/* True for the account's first message of the day. */
 static bool first_of_limits(struct late_walk *w, uint64_t account, int64_t now_s) {
   if (w->notified_day != now_s / DAY_S) {
     map_free(&w->told);
@@ -82,7 +83,7 @@ static const char *why_of(const struct queue_view *v, const struct taken_rcpt *t
   return queue_reason_text(y.reason);
 }
 
-/* NULL: no memory, or there is nobody to tell. */
+/* NULL: no memory, or there is nobody to notify. */
 static struct warn_job *new_warning(struct store *s, const struct taken_letter *l,
                                     const struct queue_view *v, int64_t now_s) {
   struct warn_job *w = job_new(KIND_WARN, sizeof *w, NULL, now_s);
@@ -139,7 +140,7 @@ void late_finish(struct store *s, struct store_job *j) {
   w->reading = false;
   if (j->result != JOB_DONE || s->stopping) return;
   struct queue_view *v = x->letters ? queue_view_new(s) : NULL;
-  if (x->letters && !v) return; /* no memory: the same slice by the next minute */
+  if (x->letters && !v) return; /* no memory: the same slice a minute later */
   w->from = x->from;
   w->more = x->full;
   for (struct taken_letter *l = x->letters; l; l = l->next) warn(s, l, v, j->now_s);

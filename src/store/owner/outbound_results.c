@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Results: what becomes of each recipient of a letter by what the sender reports, or by what is
- * said of it here, and what follows once that is durable. outbound.c hands the letters over.
+/* Results: the new state of each recipient of a letter after the sender's report, or after a
+ * decision made here, and what follows once that is durable. outbound.c hands the letters over.
  *
  *  1. A result job has each recipient of its letter once, and each has exactly one outcome.
  *  2. A failure is not final without its report: without memory for that, the row waits on.
  *  3. A result that could not be written is kept and tried again: what the other server has
- * accepted must not be sent twice. */
+ *     accepted
+ *     must not be sent twice. */
 #include <stdlib.h>
 
 #include "mail/smtp/client.h"
@@ -17,9 +18,10 @@
 
 enum {
   REPORT_AGAIN_S = 60,
-  /* so often a message is sent where it may have been taken: each may be one more copy */
+  /* how often a message is sent although the server may already have taken it: each may be one more
+   * copy */
   DOUBTS_MAX = 3,
-  /* the least delay between the second and the third, in first delays: two hours by default */
+  /* the minimum delay between the second and the third, in first delays: two hours by default */
   DOUBT_DELAYS = 24,
 };
 
@@ -29,10 +31,10 @@ static bool wants(uint8_t notify, uint8_t bit, bool by_default) {
   return notify ? (notify & bit) && !(notify & SMTP_NOTIFY_NEVER) : by_default;
 }
 
-/* so many short delays; a server that goes on so is tried like any other */
+/* the number of short delays; after that greylisting is treated like any temporary failure */
 enum { GREYLISTED_TRIES = 20 };
 
-/* The class of the outcome says how soon another try makes sense. */
+/* The class of the outcome determines how soon another try makes sense. */
 static uint32_t delay_after(const struct store *s, const struct queue_result *q) {
   const struct conf *c = s->conf;
   struct smtp_class_delay d = smtp_class_delay(q->class);
@@ -57,14 +59,14 @@ static enum smtp_class class_of(const struct store *s, const struct send_outcome
 
 enum { LAST_TRY_BEFORE_S = 300, LAST_TRY_PART = 20 };
 
-/* At the deadline nothing is tried any more, so the last try is a little before it. */
+/* After the deadline nothing is tried, so the last try is a little before it. */
 static int64_t last_try(const struct taken_letter *l, int64_t expires) {
   int64_t before = (expires - l->came_s) / LAST_TRY_PART;
   if (before > LAST_TRY_BEFORE_S) before = LAST_TRY_BEFORE_S;
   return expires - (before > 1 ? before : 1);
 }
 
-/* What a temporary result leads to: the next try, or the end. */
+/* After a temporary result: the next try, or the end. */
 static void put_off(const struct store *s, const struct taken_letter *l, struct queue_result *q,
                     int64_t now_s) {
   int64_t last = last_try(l, q->rcpt.expires);
@@ -79,7 +81,7 @@ static void put_off(const struct store *s, const struct taken_letter *l, struct 
   q->due = now_s + q->delay < last ? now_s + q->delay : last;
 }
 
-/* No attempt counts: it is due at once. */
+/* No attempt is counted: it is due at once. */
 static void put_back(struct queue_result *q, enum queue_move move, int64_t now_s) {
   q->move = move;
   q->due = now_s;
@@ -137,7 +139,7 @@ static struct result_job *new_result(struct store *s, const struct taken_letter 
   return NULL;
 }
 
-/* Each outcome belongs to a recipient of the letter, and each recipient has one. */
+/* Each outcome must belong to a recipient of the letter, and each recipient must have one. */
 static bool take_outcomes(struct result_job *r, struct slice list) {
   struct send_outcome o;
   size_t n = 0;
@@ -153,9 +155,8 @@ static bool take_outcomes(struct result_job *r, struct slice list) {
   return !list.n && n == r->count;
 }
 
-/* There was no memory for the report. No row ends without it: a failure is found out once more.
- * Only a notice of success cannot be made up for: what is
- * delivered stays delivered. */
+/* There was no memory for the report. No row ends without it: failures are tried again. Only a
+ * report of success is lost: what is delivered stays delivered. */
 static void report_later(struct store *s, struct result_job *r, int64_t now_s) {
   report_free(&r->report);
   for (size_t i = 0; i < r->count; i++) {
@@ -174,8 +175,8 @@ static struct slice keep(struct result_job *r, struct slice s) {
   return s.n ? arena_copy(&r->memory, s) : SLICE_NONE;
 }
 
-/* The routes may be others than when the rows were written: what waits on goes under its present
- * destination, and what was met on the way there says nothing of the former one. */
+/* The routes may have changed since the rows were written: waiting rows move to their current
+ * destination, and the result does not affect the former one. */
 static void set_destinations(struct store *s, struct result_job *r) {
   const struct sending *x = r->tag ? outbound_sending_of(s, r->tag) : NULL;
   if (!x || !x->head || (!s->conf->routes.count && slice_find(x->head->name, ' ') < 0)) return;
@@ -216,7 +217,7 @@ static void settle(struct store *s, struct result_job *r, int64_t now_s) {
 bool outbound_settle_cut(struct store *s, struct sending *x, int64_t now_s) {
   static const struct {
     enum smtp_stage stage;
-    struct slice text; /* empty: no attempt was under way */
+    struct slice text; /* empty: no attempt was in progress */
   } cuts[SEND_WHERES] = {
     [SEND_HANDED_OVER] = { SMTP_STAGE_CONNECT, SLICE("the sender ended while it had the message") },
     [SEND_IN_SESSION] = { SMTP_STAGE_MAIL, SLICE("the sender ended while it sent the message") },
@@ -233,7 +234,7 @@ bool outbound_settle_cut(struct store *s, struct sending *x, int64_t now_s) {
   return true;
 }
 
-/* Nobody tried: the recipients end, or wait on, by what is said here. */
+/* Without an attempt: the recipients end, or wait on, with this outcome. */
 bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_letter *l,
                           const struct send_outcome *o, int64_t now_s) {
   const struct send_outcome by_hand = { .fate = SEND_PERMANENT,
@@ -260,7 +261,7 @@ bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_lett
   return true;
 }
 
-/* It was taken back meanwhile: what the sender says of it changes nothing. It has it no longer. */
+/* It was taken back meanwhile: the sender's report changes nothing. The sender no longer has it. */
 static bool sent_late(struct store *s, struct sending *x) {
   x->overdue = false;
   if (!x->settling) outbound_sending_free(s, x);
@@ -273,7 +274,7 @@ bool outbound_result(struct store *s, struct peer *p, const struct ipc_msg *m, i
   if (!send_result_get(m->payload, &q) || !x || (x->settling && !x->overdue)) return false;
   if (x->overdue) return sent_late(s, x);
   struct result_job *r = new_result(s, &x->letter, now_s);
-  if (!r) return true; /* no memory: in hands until the patience ends */
+  if (!r) return true; /* no memory: in hands until its time is over */
   if (!take_outcomes(r, q.results)) {
     struct store_job *j = &r->job;
     job_free(&j);
@@ -300,7 +301,7 @@ static void count_results(struct store *s, const struct result_job *r) {
   s->outbound.reports += r->report.job != NULL;
 }
 
-/* The sender logs its attempts; an end that was decided here is logged here. */
+/* The sender logs its attempts; an end decided here is logged here. */
 static void log_end_of(struct store *s, const struct result_job *r, const struct queue_result *q) {
   struct log_line l;
   log_open(&l, s->shell.log, q->over ? LOG_E_EXPIRED : LOG_E_UNDELIVERABLE);
@@ -329,7 +330,7 @@ static void log_ends(struct store *s, const struct result_job *r) {
   }
 }
 
-/* It is about one mailbox or one message: the destination itself is well. */
+/* True if it concerns one mailbox or one message: the destination itself works. */
 static bool speaks_of_one(enum smtp_class c) {
   return c == SMTP_CLASS_FULL || c == SMTP_CLASS_NO_USER || c == SMTP_CLASS_INACTIVE ||
          c == SMTP_CLASS_GREYLISTED || c == SMTP_CLASS_CONTENT || c == SMTP_CLASS_SENDER ||
@@ -351,11 +352,11 @@ static enum sched_news news_of(const struct result_job *r) {
   return news;
 }
 
-/* It could not be written: it is kept, and tried again. What the other server has accepted must not
+/* It could not be written: keeps it, to be tried again. What the other server has accepted must not
  * be sent twice. */
 static void park(struct store *s, struct result_job *r) {
   struct result_job *kept = malloc(sizeof *kept);
-  if (!kept) return; /* the rows are still there: they are sent again after the next start */
+  if (!kept) return; /* the rows still exist: they are sent again after the next start */
   *kept = *r;
   kept->job.next = s->outbound.parked ? &s->outbound.parked->job : NULL;
   s->outbound.parked = kept;
@@ -379,7 +380,7 @@ void result_finish(struct store *s, struct store_job *j) {
     hands_free(&s->outbound.hands, &x->letter, x->tag);
     outbound_back_to_schedule(s, x, r, news_of(r), 0);
     x->settling = false;
-    if (!x->overdue) outbound_sending_free(s, x); /* else the sender has it still */
+    if (!x->overdue) outbound_sending_free(s, x); /* otherwise the sender still has it */
     if (s->outbound.expire.away) outbound_expire(s, j->now_s);
   }
   report_finish(s, &r->report, j->now_s);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* What the owner's thread keeps: the processes that talk to the store, their sessions, the
- * directory.
+/* The state of the owner's thread: the processes that communicate with the store, their sessions,
+ * the directory.
  *
  *   process   a process with a channel to us, known from its first message (or auth's grant for it)
- *   session   one of its tags with something to remember: a spool, a grant, an open maildrop, a
- *             running command, or a question under way
+ *   session one of its tags that has state: a spool, a grant, an open maildrop, a running command,
+ *             or an open question
  *
- * A session is in exactly one of these conditions:
- *   at rest   nothing asked; it is freed when it holds nothing
- *   pending   one job is out for it; a second question meanwhile is a breach
- *   gone      its process is lost or it closed while a job is out; the job's finish frees it */
+ * A session is in exactly one of these states:
+ *   at rest   nothing asked; it is freed if it holds nothing
+ *   pending   one job is outstanding for it; a second question meanwhile is a breach
+ *   gone its process is lost or it closed while a job is outstanding; the job's finish frees it */
 #ifndef QASID_STORE_OWNER_OWNER_H
 #define QASID_STORE_OWNER_OWNER_H
 
@@ -28,25 +28,25 @@
 #include "src/store/sql/folders.h"
 
 enum {
-  SESSIONS_MAX = 200000, /* of one process: twice the most that connections_per_process allows */
+  SESSIONS_MAX = 200000, /* of one process: twice the maximum of connections_per_process */
   POP_WAITERS_MAX = 4,   /* logins that wait for one maildrop */
   NOTIFIED_ROUTES = 64,
 };
 
 struct import; /* src/store/owner/import.c */
 
-/* smtp.c: what a session of smtpd may send without answers, and did. */
+/* smtp.c: chunks that an smtpd session may send, and has sent, without answers. */
 struct ahead {
   uint8_t left;                    /* chunks that may still come before the next question */
-  struct spool_job *chunks, *last; /* those that came: one job, with the question's */
-  struct buf commit;               /* the payload of a commit that waits for them to be written */
+  struct spool_job *chunks, *last; /* those that came: one job, with the question's chunk */
+  struct buf commit;               /* the payload of a commit that waits until they are written */
 };
 
 struct peer {
   struct peer *next;
   enum role kind; /* ROLE_COUNT: no message from it yet */
   uint32_t number;
-  bool knows_rules; /* pop3d: it keeps the rules that it was sent until pop_rules_changed */
+  bool knows_rules; /* pop3d: it caches the rules sent to it until pop_rules_changed */
   struct map by_tag;
   struct session *sessions;
 };
@@ -56,44 +56,46 @@ struct session {
   uint64_t tag;
   struct session *prev, *next;
   bool pending, gone;
-  struct incoming in;  /* smtpd, collector, cli's import: the message that is coming in */
+  struct incoming in;  /* smtpd, collector, cli's import: the message being received */
   struct ahead *ahead; /* smtpd: chunks may come without an answer; NULL: they may not */
   uint64_t account;    /* pop3d, smtpd, collector: granted by auth; 0: none */
   uint64_t source;     /* collector: which collection of that account; 0: none */
   /* collector: rows of `collected` that the other server still lists, u64 each */
   struct buf listed;
   bool open;       /* this session has the maildrop's lock */
-  bool waiting;    /* waits for another session's maildrop: no job is out, though it is pending */
-  uint32_t wait_s; /* ticks until it waits no longer */
+  bool waiting;    /* waits for another session's maildrop: pending although no job is
+                    * outstanding */
+  uint32_t wait_s; /* ticks until it stops waiting */
   struct session *next_waiter;
-  bool taken;      /* the maildrop, from an idle session */
+  bool taken;      /* the maildrop was taken over from an idle session */
   int64_t asked_s; /* when pop_open came */
   uint64_t inbox;
   uint32_t uid_end, count;
   struct buf deletes;    /* uids, u32 each in network order, that pop_quit is to delete */
-  struct import *import; /* cli: messages are coming in */
+  struct import *import; /* cli: messages are being imported */
   struct buf bulk;       /* cli: rows for the next bulk command (admin_bulk.c) */
 };
 
 struct housekeeping {
   enum housekeeping_step step;
-  bool out; /* its job is under way */
+  bool out; /* its job is outstanding */
   int64_t now_s;
   /* HOUSEKEEPING_EXPIRE */
-  bool walking;                   /* a walk through the accounts is under way */
-  uint64_t after;                 /* up to this number they were looked for; UINT64_MAX: all were */
-  int64_t walked_s;               /* when the last walk began */
-  uint64_t found[OLD_MAIL_FOUND]; /* accounts that were found, from found_at on still to be done */
+  bool walking;                   /* a scan of the accounts is in progress */
+  uint64_t after;                 /* account numbers scanned so far; UINT64_MAX: all */
+  int64_t walked_s;               /* when the last scan began */
+  uint64_t found[OLD_MAIL_FOUND]; /* accounts that were found; those from found_at on are still to
+                                   * be done */
   size_t found_count, found_at;
-  uint64_t account;         /* whose messages the job that is out may remove; 0: nobody's */
-  struct store_job *parked; /* that account's maildrop is to be opened when it is back */
+  uint64_t account;         /* the account whose messages the outstanding job may remove; 0: none */
+  struct store_job *parked; /* the job that opens that account's maildrop, once it is back */
 };
 
 struct store {
   struct disk *disk;
   const struct conf *conf;
   struct store_shell shell;
-  struct db *db; /* the owner's own connection: what `dir`, `folders` and the rules read */
+  struct db *db; /* the owner's own connection, used by `dir`, `folders` and the rules */
   struct directory dir;
   struct folders folders;
   struct locks locks;
@@ -101,14 +103,14 @@ struct store {
   struct session *waiters; /* logins that wait for a maildrop, the oldest first */
   struct dir_found found;
   struct partly partly;
-  struct partly dropped; /* what is in the table (src/store/sql/dropped.h) */
+  struct partly dropped; /* the contents of the table (src/store/sql/dropped.h) */
   struct buf out;        /* an answer being encoded */
   uint64_t spools;       /* numbers given */
-  size_t aheads;         /* sessions that may send ahead */
+  size_t aheads;         /* sessions that may send chunks ahead */
   struct housekeeping housekeeping;
   struct outbound outbound;
   struct tls_failures tls_failures;
-  /* postmaster.c: routes whose refused login the postmaster was told of */
+  /* postmaster.c: routes about whose refused login the postmaster was notified */
   struct notified_routes {
     struct {
       uint64_t hash;
@@ -117,14 +119,14 @@ struct store {
   } notified_routes;
   struct history history;
   bool stopping;
-  /* compact.c: the process is to start again; what came of it at this process's start */
+  /* compact.c: the process is to be restarted; the result of compacting at this process's start */
   bool restarts;
   enum { COMPACT_NONE, COMPACT_DONE, COMPACT_FAILED } compacted;
   struct pop_rules_are rules; /* when rules_known */
   bool rules_known;
-  int64_t low_space_s; /* when the disk was last seen to be low, 0: never */
+  int64_t low_space_s; /* when low disk space was last seen, 0: never */
   struct seldom
-      notices; /* the times of the last log line: for an account by its id, for the disk by 0 */
+      notices; /* the times of the last log lines: for an account by its id, for the disk by 0 */
   /* for `status` */
   uint64_t groups, messages_in, deleted, purged, expired, undeleted, jobs_out;
 };
@@ -133,23 +135,23 @@ struct store {
 
 struct peer *peer_get(struct store *s, enum role kind, uint32_t number);
 struct session *session_find(struct peer *p, uint64_t tag);
-/* Made when missing; NULL without memory or above SESSIONS_MAX. */
+/* Created if missing; NULL without memory or above SESSIONS_MAX. */
 struct session *session_get(struct peer *p, uint64_t tag);
-/* Frees it when it holds nothing and nothing is out. */
+/* Frees it if it holds nothing and nothing is outstanding. */
 void session_release_if_unused(struct session *session);
-/* It is over: releases what it holds, now or when its job comes back. */
+/* Ends it: releases what it holds, now or when its job comes back. */
 void session_end(struct store *s, struct session *session);
-/* smtp.c: it may send nothing ahead any more, and what it has sent is dropped. */
+/* smtp.c: it may send nothing ahead any more; what it has sent is discarded. */
 void session_no_ahead(struct store *s, struct session *session);
 /* The oldest login that waits for the account's maildrop, or NULL. */
 struct session *session_waiter(struct store *s, uint64_t account);
-/* It no longer waits; the caller answers it. */
+/* It stops waiting; the caller answers it. */
 void session_wait_over(struct store *s, struct session *session);
-/* pop.c: the maildrop for which it waited is free. */
+/* pop.c: the maildrop that it waited for is free. */
 void pop_open_now(struct store *s, struct session *session);
-/* Sends the job off; the session waits for it. It may be finished before this returns. */
+/* Submits the job; the session waits for it. It may be finished before this returns. */
 void session_ask(struct store *s, struct session *session, struct store_job *j);
-/* At the beginning of a finish: the session that is to be answered, or NULL when it is over. */
+/* At the beginning of a finish: the session to be answered, or NULL if it is over. */
 struct session *session_answered(struct store *s, struct store_job *j);
 
 void store_send(struct store *s, struct session *session, uint16_t type);
@@ -180,8 +182,8 @@ void notice_mailbox_full(struct store *s, uint64_t account, int64_t now_s);
 
 /* --- housekeeping.c --- */
 
-/* True: the job that opens the account's maildrop was taken, and is started when a housekeeping job
- * that may be removing messages from it is back. */
+/* True: took over the job that opens the account's maildrop, and starts it when the outstanding
+ * housekeeping job, which may remove messages from it, is back. */
 bool housekeeping_parks(struct store *s, uint64_t account, struct session *session,
                         struct store_job *open);
 
@@ -201,7 +203,7 @@ bool collect_forget(struct store *s, const struct ipc_msg *m, int64_t now_s);
 struct auth_revoke;
 /* False: that process is no collector. */
 bool collect_ungrant(struct store *s, const struct auth_revoke *q);
-/* room.c: whether `size` more octets go into the mailbox; 0: any octet. */
+/* room.c: whether `size` more octets fit into the mailbox; 0: any octet. */
 enum room { ROOM_ENOUGH, ROOM_FULL, ROOM_NEVER /* more than the whole quota */, ROOM_UNKNOWN };
 enum room store_room(struct store *s, const struct dir_account *a, uint64_t size);
 /* room.c: the same for a whole message of `size` octets whose `announced` size (0: none) RCPT has
@@ -209,8 +211,8 @@ enum room store_room(struct store *s, const struct dir_account *a, uint64_t size
  * than the whole quota never fits. */
 enum room store_room_for(struct store *s, const struct dir_account *a, uint64_t size,
                          uint64_t announced);
-/* room.c: the message is on its way into all of the job's places; deliver_count() takes it off.
- * False without memory: then into none. */
+/* room.c: counts the message as pending in all of the job's places; deliver_count() takes it off.
+ * False without memory: then in none. */
 bool deliver_coming(struct store *s, struct deliver_job *d);
 void deliver_count(struct store *s, const struct deliver_job *d);
 bool admin_message(struct store *s, struct peer *p, const struct ipc_msg *m, int64_t now_s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Who has a message that is not everybody's yet (partly.h): a map from a hash of fingerprint and
- * account, and a ring of its keys in the order in which they came. Invariants: at most PARTLY_MAX
- * keys; a new key evicts the oldest; without memory nothing is remembered, which costs a copy. */
+/* Which recipients have a message that others do not have yet (partly.h): a map from a hash of
+ * fingerprint and account, and a ring of its keys in the order in which they came. Invariants: at
+ * most PARTLY_MAX keys; a new key evicts the oldest; without memory nothing is recorded, which may
+ * cost a duplicate. */
 #include "src/store/owner/partly.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static uint64_t half(struct slice name, size_t from) {
   return x;
 }
 
-/* Never 0, which is no key. */
+/* Never 0, which means no key. */
 static uint64_t key_of(struct slice name, uint64_t who) {
   uint64_t key = half(name, 0) ^ who * 0x9e3779b97f4a7c15u;
   return key ? key : 1;
@@ -41,7 +42,7 @@ bool partly_has(const struct partly *p, struct slice name, uint64_t who) {
          rest == half(name, 8);
 }
 
-/* Without memory it is not kept. */
+/* Without memory it is not recorded. */
 void partly_keep(struct partly *p, struct slice name, uint64_t who) {
   uint64_t key = key_of(name, who);
   if (name.n != PARTLY_NAME) return;
@@ -52,7 +53,7 @@ void partly_keep(struct partly *p, struct slice name, uint64_t who) {
   p->next = (p->next + 1) % PARTLY_MAX;
 }
 
-/* Its place in the ring stays, and has no meaning any more. */
+/* Its place in the ring stays, without meaning. */
 void partly_forget(struct partly *p, struct slice name, uint64_t who) {
   if (partly_has(p, name, who)) map_remove(&p->who, key_of(name, who));
 }

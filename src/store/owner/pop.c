@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Answers pop3d's questions, and takes auth's grants, without which pop3d may ask nothing. */
+/* Answers pop3d's questions, and accepts auth's grants, without which pop3d may ask nothing. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,7 +16,7 @@ static bool is_pop3d(const struct peer *front) {
   return front->kind == ROLE_POP3D || front->kind == ROLE_COUNT;
 }
 
-/* The session ended before its grant arrived. Its process may be gone too: then nothing is kept of
+/* The session ended before its grant arrived. Its process may be gone too: then nothing is kept for
  * it. */
 static bool take_back(struct store *s, const struct ipc_msg *m) {
   struct auth_revoke q;
@@ -55,8 +55,8 @@ static bool submit_grant(struct store *s, const struct auth_grant *q) {
 }
 
 /* The session may open the account's maildrop. The role of its process may not be known yet: the
- * grant can precede the front-end's first message. An smtpd never opens a maildrop, so there is
- * nothing to remember for it. */
+ * grant can precede the front-end's first message. An smtpd never opens a maildrop, so nothing
+ * needs to be recorded for it. */
 static bool maildrop_grant(struct store *s, const struct auth_grant *q) {
   struct peer *front = peer_get(s, ROLE_COUNT, q->front);
   if (!front || !is_pop3d(front)) return front != NULL;
@@ -102,7 +102,7 @@ static void answer_opened(struct store *s, struct session *session, const struct
   store_send(s, session, pop_opened_type);
 }
 
-/* The grant is spent: the session has to log in again. */
+/* The grant is used up: the session has to log in again. */
 static void refuse_open(struct store *s, struct session *session, enum pop_outcome why) {
   answer_opened(s, session, &(struct pop_opened){ .outcome = why });
   s->shell.set_state(s->shell.arg, ROLE_POP3D, session->peer->number, session->tag, POP_STRANGER);
@@ -128,8 +128,8 @@ static void begin_open(struct store *s, struct session *session, struct maildrop
   if (!housekeeping_parks(s, a.id, session, &j->job)) session_ask(s, session, &j->job);
 }
 
-/* Asks the session that has the maildrop whether it is idle: only its front-end knows what its
- * client does. */
+/* Asks the session that has the maildrop whether it is idle: only its front-end knows whether its
+ * client is active. */
 static void ask_for_it(struct store *s, struct maildrop_lock *lock) {
   struct session *has = lock->locked_by;
   if (!s->conf->pop3_steal_after || lock->asked || lock->gone || has->gone) return;
@@ -137,8 +137,8 @@ static void ask_for_it(struct store *s, struct maildrop_lock *lock) {
   store_send(s, has, pop_wanted_type);
 }
 
-/* The lock is usually released in a moment: the other session is the same user's other device, or
- * the connection that this one replaces. False: this login cannot wait. */
+/* The lock is usually released in a moment: the other session belongs to the same user's other
+ * device, or to the connection that this one replaces. False: this login cannot wait. */
 static bool wait_for_it(struct store *s, struct session *session, struct maildrop_lock *lock) {
   bool any = s->conf->pop3_steal_after || s->conf->pop3_lock_wait;
   if (!any || lock->waiters >= POP_WAITERS_MAX || s->stopping) return false;
@@ -159,8 +159,8 @@ static void waited_in_vain(struct store *s, struct session *session) {
 
 bool store_waits(const struct store *s) { return s->waiters && !s->stopping; }
 
-/* Refuses the logins that have waited long enough; the others ask once more, as the other session
- * may be idle by now. */
+/* Refuses the logins that have waited long enough; the others ask again, as the other session may
+ * be idle by now. */
 void store_tick(struct store *s) {
   for (struct session *session = s->waiters, *next; session; session = next) {
     next = session->next_waiter;
@@ -193,7 +193,7 @@ void pop_open_now(struct store *s, struct session *session) {
   begin_open(s, session, lock);
 }
 
-/* The lock of the maildrop that this session has, and was asked for. */
+/* The lock of this session's maildrop, if it was asked to release it. */
 static struct maildrop_lock *wanted_of(struct store *s, const struct session *session) {
   struct maildrop_lock *lock =
       session && session->open ? lock_find(&s->locks, session->account) : NULL;
@@ -213,7 +213,7 @@ static bool keep_maildrop(struct store *s, struct peer *p, const struct ipc_msg 
   return true;
 }
 
-/* As many whole rows as one part takes. */
+/* As many whole rows as fit one part. */
 static size_t part_of(struct slice rows) {
   size_t n = 0;
   while (n < rows.n) {

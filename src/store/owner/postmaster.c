@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Notices to the postmaster (postmaster.h), as ordinary deliveries. Invariant: of a route whose
- * login is refused one notice is sent in NOTICE_EVERY_S, as far as NOTIFIED_ROUTES routes are
- * remembered; a store that is started anew begins anew. */
+/* Notices to the postmaster (postmaster.h), as ordinary deliveries. Invariant: for a route whose
+ * login is refused one notice is sent in NOTICE_EVERY_S, for up to NOTIFIED_ROUTES routes; a
+ * restarted store starts counting again. */
 #include "src/store/owner/postmaster.h"
 
 #include <stdlib.h>
@@ -64,8 +64,8 @@ void postmaster_send(struct store *s, struct slice subject, struct slice text, i
 
 enum { NOTICE_EVERY_S = 24 * 3600 };
 
-/* A notice about that login at that server is due. When the table is full, the oldest makes room.
- */
+/* True if a notice about that login at that server is due. If the table is full, the oldest entry
+ * is replaced. */
 static bool is_due(struct notified_routes *t, struct slice route, struct slice user,
                    int64_t now_s) {
   uint64_t hash = slice_hash(route) ^ (slice_hash(user) << 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Takes the copy of what the owner knows of the queue, for a reader that names reasons
+/* Copies the owner's state of the queue, for a reader that determines reasons
  * (jobs/queue_view.h). */
 #include "src/store/jobs/queue_view.h"
 

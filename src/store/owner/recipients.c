@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* Who of an envelope gets the message: recipients.h has the rule.
+/* Which recipients of an envelope get the message: recipients.h has the rule.
  *
- *   find     each recipient's mailboxes and addresses elsewhere, whatever RCPT was told
+ *   find     each recipient's mailboxes and remote addresses, whatever RCPT was answered
  *   rooms    each mailbox: it gets the message, has it already, is full, or is too small
- *   decide   each recipient's verdict, and with them the answer and the report
+ *   decide   each recipient's verdict, and from these the answer and the report
  *
  * Invariants: a mailbox gets the message once, however many recipients lead to it; a recipient is
- * reported as failed only if one of its mailboxes gets nothing; an answer of 250 leaves no
- * recipient that has neither the message nor a report, but for who wants none. */
+ * reported as failed only if one of its mailboxes gets nothing; after an answer of 250 every
+ * recipient has either the message or a report, unless none is wanted. */
 #include "src/store/owner/recipients.h"
 
 #include <stdlib.h>
@@ -19,11 +19,11 @@
 #include "src/store/owner/report.h"
 #include "src/store/owner/routes.h"
 
-/* A recipient: its mailboxes are those of s->found, from `from` to `to`, that no recipient before
- * it leads to. */
+/* A recipient: its mailboxes are those of s->found, from `from` to `to`, that no earlier recipient
+ * leads to. */
 struct reached {
   size_t from, to;
-  bool here; /* it does not lead elsewhere only */
+  bool here; /* it has local mailboxes */
 };
 
 struct finding {
@@ -33,13 +33,13 @@ struct finding {
   const struct smtp_commit *q;
   struct reached *reached; /* for each recipient, in order */
   enum room *rooms;        /* for each mailbox of s->found; one that has the message: enough */
-  bool full, never;        /* some recipient's mailbox */
-  bool untellable;         /* a full one's sender does not want to be told */
+  bool full, never;        /* a recipient's mailbox is */
+  bool untellable;         /* the sender of a full one does not want a report */
 };
 
 /* --- find --- */
 
-/* A recipient elsewhere, as which `r` is sent on, unless it has the message already. */
+/* A remote recipient to which `r` is forwarded, unless it has the message already. */
 static bool add_elsewhere(struct finding *f, struct slice to, const struct envelope_rcpt *r,
                           struct slice forwarder) {
   bool has = had_has(f->s, f->d, had_key(to));
@@ -126,7 +126,7 @@ static bool look_at_rooms(struct finding *f) {
 
 /* --- decide --- */
 
-/* Full ones come first: to be sent again may help them. */
+/* Full takes precedence: sending again may help. */
 static enum rcpt_verdict verdict_of(const struct finding *f, size_t i) {
   const struct reached *x = &f->reached[i];
   bool full = false, never = false;
@@ -156,7 +156,7 @@ static void set_verdicts(struct finding *f) {
   }
 }
 
-/* Nothing is to be written: nobody has room, or all of those have it already. */
+/* Nothing is to be written: nobody has room, or all who do have it already. */
 static enum commit_outcome nothing_new(const struct finding *f) {
   bool some = f->d->had;
   if (f->full) return some ? COMMIT_SOME_FULL : COMMIT_FULL;
@@ -164,7 +164,7 @@ static enum commit_outcome nothing_new(const struct finding *f) {
   return some ? COMMIT_DONE : COMMIT_TROUBLE;
 }
 
-/* Its mailboxes without room are remembered as reported. */
+/* Its mailboxes without room are recorded as reported. */
 static bool add_failed(struct finding *f, const struct envelope_rcpt *r, size_t i) {
   struct deliver_job *d = f->d;
   const struct reached *x = &f->reached[i];
@@ -177,8 +177,8 @@ static bool add_failed(struct finding *f, const struct envelope_rcpt *r, size_t 
   return failed_add(d, r, (enum rcpt_verdict)d->verdicts[i], without < x->to - x->from);
 }
 
-/* Puts those who are to be told of into the report. `retry`: the full ones, and who has it, come
- * again. */
+/* Puts the failed recipients into the report. `retry`: full ones, and those who have it, will be
+ * sent again. */
 static bool gather_report(struct finding *f, bool retry, bool *ret_failed) {
   struct deliver_job *d = f->d;
   struct slice rcpts = f->q->envelope.rcpts;
@@ -222,7 +222,7 @@ static bool set_letter(struct finding *f) {
   return !d->kept.failed;
 }
 
-/* Finds whom the report goes to, beside the recipients of the message in s->found. */
+/* Finds the recipients of the report, beside those of the message in s->found. */
 static bool address_report(struct finding *f) {
   struct store *s = f->s;
   struct deliver_job *d = f->d;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Whether a recipient elsewhere may be accepted, and which reverse-paths and authors a login may
- * use (relay.h). Stateless: each answer follows from the session's grant, the directory and the
- * options. Invariant: nothing leaves unless the session has logged in, its client is trusted, or it
- * is a bounce to a reverse-path that was rewritten here, so this server is no open relay. */
+/* Whether a remote recipient may be accepted, and which reverse-paths and authors a login may use
+ * (relay.h). Stateless: each answer follows from the session's grant, the directory and the
+ * options. Invariant: nothing is relayed unless the session has logged in, its client is trusted,
+ * or it is a bounce to a reverse-path that was rewritten here, so this server is not an open
+ * relay. */
 #include "lib/base/array.h"
 #include "src/store/owner/relay.h"
 
@@ -14,8 +15,8 @@ static bool may_leave(const struct store *s, const struct relay_asked *asked) {
   return s->conf->send && ((asked->session && asked->session->account) || asked->trusted);
 }
 
-/* RFC 6409 §4.2: "The MSA MUST ensure that all domains in the SMTP envelope are fully qualified." No
- * mail server of the Internet is found by a name without a dot. */
+/* RFC 6409 §4.2: "The MSA MUST ensure that all domains in the SMTP envelope are fully qualified."
+ * No mail server on the Internet can be found by a name without a dot. */
 static bool is_complete(const struct store *s, struct slice address) {
   struct slice domain = slice_from(address, (size_t)(slice_rfind(address, '@') + 1));
   return s->conf->dotless_domains || slice_at(domain, 0) == '[' || slice_find(domain, '.') >= 0;
@@ -66,8 +67,8 @@ bool relay_may_use(struct store *s, uint64_t account, struct slice address) {
          (s->conf->sender_check == CONF_SENDER_CHECK_OFF || is_its_own(s, address, account));
 }
 
-/* RFC 6409 §3.2: the null path "MUST NOT, in itself, be cause for rejecting a message"; mail clients
- * send receipts with it. Whose it is, From says. */
+/* RFC 6409 §3.2: the null path "MUST NOT, in itself, be cause for rejecting a message"; mail
+ * clients send receipts with it. The From field identifies the sender. */
 bool relay_sender_ok(struct store *s, const struct session *session, struct slice return_path) {
   return !return_path.n || !session || !session->account ||
          relay_may_use(s, session->account, return_path);

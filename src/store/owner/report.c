@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Delivery reports as messages: whom they go to (owner), their text and their place in mailboxes or
- * in the queue (writer, in the transaction of the result), the counters afterwards (owner).
- * Invariants: no report for the empty reverse-path or for an address of ours that does not exist;
- * no report leaves while sending is off; at most reports_per_destination a day leave for one
- * destination. */
+/* Delivery reports as messages: their recipients (owner), their text and their place in mailboxes
+ * or in the queue (writer, in the transaction of the result), the counters afterwards (owner).
+ * Invariants: no report to the empty reverse-path or to a nonexistent local address; no report is
+ * sent while sending is off; at most reports_per_destination a day are sent to one destination. */
 #include "src/store/owner/report.h"
 
 #include <stdlib.h>
@@ -27,7 +26,7 @@ static bool to_mailboxes(struct store *s, struct report_post *p) {
   return true;
 }
 
-/* One more address elsewhere; `path` as on the wire. */
+/* One more remote address; `path` as on the wire. */
 static bool to_elsewhere(struct slice path, struct slice forwarder, struct arena *a,
                          struct report_post *p) {
   struct queue_rcpt *to = &p->back[p->back_count];
@@ -128,8 +127,7 @@ static bool gather(struct store *s, enum rcpt_verdict way, struct slice path, st
   return fine;
 }
 
-/* There is no report to the empty reverse-path, and none to an address of ours that does not exist.
- */
+/* There is no report to the empty reverse-path, and none to a nonexistent local address. */
 bool report_address(struct store *s, struct slice path, struct arena *a, int64_t now_s,
                     struct report_post *p) {
   struct relay_asked asked = { .trusted = true, .now_s = now_s };
@@ -141,7 +139,7 @@ bool report_address(struct store *s, struct slice path, struct arena *a, int64_t
   enum rcpt_verdict way = relay_find(s, &asked, path, &path, &memory);
   bool leads = way == RCPT_OURS || way == RCPT_LEAVES, off = way == RCPT_TROUBLE && !s->conf->send;
   bool fine = leads ? gather(s, way, path, a, p) : way != RCPT_TROUBLE || off;
-  if (off) report_dropped(s, path); /* it would have to leave, and sending is switched off */
+  if (off) report_dropped(s, path); /* it would have to be relayed, and sending is off */
   if (fine) keep_budget(s, p, now_s);
   p->due = fine && p->place_count + p->back_count > 0;
   buf_free(&memory);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Whom a report goes to, and what follows once it is written (jobs/report.h). */
+/* The recipients of a report, and what follows once it is written (jobs/report.h). */
 #ifndef QASID_STORE_OWNER_REPORT_H
 #define QASID_STORE_OWNER_REPORT_H
 
@@ -12,17 +12,18 @@
  * still be called. */
 bool report_address(struct store *s, struct slice return_path, struct arena *a, int64_t now_s,
                     struct report_post *p);
-/* The same for a report that itself failed: it goes to the postmaster's mailbox here, or to
+/* The same for a report that itself failed: it goes to the local postmaster's mailbox, or to
  * nobody. */
 bool report_to_postmaster(struct store *s, struct arena *a, int64_t now_s, struct report_post *p);
 /* Logs and counts that no report to `to` is written. */
 void report_dropped(struct store *s, struct slice to);
 /* The report is durable: updates the mailboxes' counters and the schedule. */
 void report_finish(struct store *s, struct report_post *p, int64_t now_s);
-/* Adds a recipient here, as front-ends write it, to those that are reported as delivered. False
+/* Adds a local recipient, in the front-ends' form, to those that are reported as delivered. False
  * without memory. */
 bool delivered_add(struct deliver_job *d, const struct envelope_rcpt *r);
-/* The same of one that gets nothing. `others`: some mailboxes behind that address do. */
+/* The same for one that does not get the message. `others`: some mailboxes behind that address get
+ * it. */
 bool failed_add(struct deliver_job *d, const struct envelope_rcpt *r, enum rcpt_verdict verdict,
                 bool others);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Whether a message has room in a mailbox, by its account's quota or the option, and the count of
- * what is on its way into mailboxes (folders.h). Invariant: each job that deliver_coming() counted
- * is taken off by deliver_count() once, when it is reported. */
+/* Whether a message fits into a mailbox, by its account's quota or the option, and the count of
+ * pending messages (folders.h). Invariant: each job that deliver_coming() counted is taken off by
+ * deliver_count() once, when it is reported. */
 #include "src/store/owner/owner.h"
 
 static uint64_t quota_of(const struct store *s, const struct dir_account *a) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Whose routes mail may take (routes.h). Invariant: an account or a domain is named only where auth
- * or the directory vouches for it; nothing here trusts an envelope from outside. */
+/* The account and the sender's domain that select routes for mail (routes.h). Invariant: an account
+ * or a domain is set only if auth or the directory vouches for it; nothing here trusts an envelope
+ * from outside. */
 #include "src/store/owner/routes.h"
 
 void routes_whose(struct store *s, const struct queue_letter *l, struct slice forwarder,
@@ -18,7 +19,7 @@ void routes_whose_free(struct routes_whose *w) {
   buf_free(&w->sender);
 }
 
-/* A domain has no space in it. */
+/* A domain contains no space. */
 struct slice routes_domain(struct slice destination) {
   ptrdiff_t space = slice_find(destination, ' ');
   return space < 0 ? destination : slice_first(destination, (size_t)space);

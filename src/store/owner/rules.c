@@ -41,7 +41,7 @@ static bool work_out_delays(struct store *s, struct pop_rules_are *r) {
   return true;
 }
 
-/* Days; -1 is never, which is no number of days. */
+/* Days; -1 is never, and not a number of days. */
 static bool work_out_expiry(struct store *s, struct pop_rules_are *r) {
   struct own_limits own, days;
   int64_t usual = r->expire == POP_NEVER ? -1 : (int64_t)r->expire;
@@ -56,7 +56,7 @@ static bool work_out_expiry(struct store *s, struct pop_rules_are *r) {
 
 /* "the largest value currently in use for any user" (§6.5), the smallest (§6.7). An account without
  * a limit of its own has the option's; the option counts even if no account has it now, since the
- * next one may. What could not be read is worked out again at the next question. */
+ * next one may. What could not be read is computed again at the next question. */
 static void work_out(struct store *s) {
   static const struct dir_limits usual = { .login_delay = DIR_DEFAULT, .expire = DIR_DEFAULT };
   struct pop_rules_are r = { .login_delay = rules_login_delay(s, &usual),

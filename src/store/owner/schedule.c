@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Which destination is sent to next (schedule.h): a map of heads by name, and a heap of those for
- * which something can be done, by the time of that. Every change of a head ends in settle(),
- * which restores the invariants of schedule.h. Memory for the heap is reserved when a head is made,
- * so that only sched_due() can fail. */
+/* Which destination is sent to next (schedule.h): a map of heads by name, and a heap of those that
+ * will need attention, by the time of that. Every change of a head ends in settle(), which restores
+ * the invariants of schedule.h. Memory for the heap is reserved when a head is made, so that only
+ * sched_due() can fail. */
 #include "src/store/owner/schedule.h"
 
 #include <stdlib.h>
@@ -33,7 +33,7 @@ void sched_free(struct schedule *s) {
   *s = (struct schedule){ 0 };
 }
 
-/* When something can be done for it; SCHED_NEVER: not before something else has happened. */
+/* When it needs attention; SCHED_NEVER: not before another event. */
 static int64_t key_of(const struct sched_head *h) {
   if (h->taking || h->in_hands >= h->window || h->due == SCHED_NEVER) return SCHED_NEVER;
   return h->due > h->dead_until ? h->due : h->dead_until;
@@ -73,7 +73,7 @@ static void head_remove(struct schedule *s, struct sched_head *h) {
   if (first == h && !h->same_hash)
     map_remove(&s->by_hash, hash);
   else if (first == h)
-    map_put_ptr(&s->by_hash, hash, h->same_hash); /* the key is there: this cannot fail */
+    map_put_ptr(&s->by_hash, hash, h->same_hash); /* the key exists: this cannot fail */
   else {
     while (first->same_hash != h) first = first->same_hash;
     first->same_hash = h->same_hash;
@@ -82,7 +82,7 @@ static void head_remove(struct schedule *s, struct sched_head *h) {
   head_free(h);
 }
 
-/* Its place in the heap after any change; the end of a head with nothing left. */
+/* Updates its place in the heap after any change; removes a head with nothing left. */
 static void settle(struct schedule *s, struct sched_head *h) {
   if (!h->in_hands && !h->taking) {
     if (h->cursor.row) h->due = h->due < h->cursor.due ? h->due : h->cursor.due;
@@ -133,7 +133,7 @@ uint32_t sched_take(struct schedule *s, struct sched_head *h) {
          h->in_hands, h->window);
   h->taking = true;
   h->due =
-      SCHED_NEVER; /* the take reports what it read; what is added meanwhile it may not have seen */
+      SCHED_NEVER; /* the take reports what it read; it may have missed what is added meanwhile */
   settle(s, h);
   return h->window - h->in_hands;
 }
@@ -146,7 +146,7 @@ void sched_taken(struct schedule *s, struct sched_head *h, uint32_t letters,
   h->in_hands += letters;
   if (h->rewinds)
     h->cursor = (struct sched_cursor){ 0, 0 };
-  else if (h->in_hands) /* what it met may all have been in hands */
+  else if (h->in_hands) /* everything it read may have been in hands */
     h->cursor = cursor;
   h->rewinds = false;
   if (next_due < h->due) h->due = next_due;
@@ -168,7 +168,7 @@ void sched_back(struct schedule *s, struct sched_head *h, enum sched_news news, 
   if (h->in_hands) h->in_hands--;
   switch (news) {
   case SCHED_DELIVERED:
-  case SCHED_REFUSED: /* it answers again */
+  case SCHED_REFUSED: /* it responds again */
     h->dead_until = 0;
     grow(s, h);
     break;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Processes, their sessions, and what a session holds (owner.h has a session's states). Invariants:
- * a session is freed only when no job is out for it; when its process is lost, its locks, grants
- * and spools are released, at once or when its job has come back; at most SESSIONS_MAX for one
- * process. */
+ * a session is freed only when no job is outstanding for it; when its process is lost, its locks,
+ * grants and spools are released, at once or when its job has come back; at most SESSIONS_MAX for
+ * one process. */
 #include <stdlib.h>
 
 #include "lib/base/bug.h"
@@ -130,7 +130,7 @@ static void session_unlock(struct store *s, struct session *session) {
   if (next) pop_open_now(s, next);
 }
 
-/* While a job is out its spool and its maildrop stay: the job works on them. */
+/* While a job is outstanding its spool and its maildrop stay: the job uses them. */
 void session_end(struct store *s, struct session *session) {
   if (session->waiting) session_wait_over(s, session);
   session_no_ahead(s, session);

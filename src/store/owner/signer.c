@@ -2,14 +2,13 @@
 /* The signer is the domain of the From: field, since readers, and DMARC, look at that (RFC 7489
  * §3.1):
  *
- *   a login's mail        when each address in From: is one that the login may use
- *   relay_networks' mail  as From: says; those machines, and this one's programs, are trusted to
- *                         send in our name
- *   our reports           their From: has our host name, for which the domain that it is in may
- *                         sign
- *   mail passed on        never: its author may have put our domain there (no ENVELOPE_OURS)
+ *   a login's mail        if each address in From: is one that the login may use
+ *   relay_networks' mail  as From: says; those machines, and local programs, are trusted to send in
+ *                         our name
+ *   our reports           their From: has our hostname, for which its parent domain may sign
+ *   forwarded mail        never: its author may have put our domain there (no ENVELOPE_OURS)
  *
- * All addresses must have one domain, which is ours. */
+ * All addresses must have the same domain, which must be ours. */
 #include "src/store/owner/signer.h"
 
 #include "mail/header.h"
@@ -39,7 +38,7 @@ static void look_at(void *arg, const struct address *a) {
   buf_free(&domain);
 }
 
-/* Our host's name need not be a domain with mailboxes: then one that it is in. */
+/* Our hostname need not be a domain with mailboxes: then uses one of its parents. */
 static void climb(struct store *s, struct buf *domain) {
   if (!slice_caseeq(buf_slice(domain), slice_str(s->conf->hostname))) return;
   while (buf_len(domain) && !dir_is_ours(&s->dir, buf_slice(domain))) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Answers smtpd's questions: whether these addresses are ours; store this message. */
+/* Answers smtpd's questions: whether these addresses are local; store this message. */
 #include <stdlib.h>
 
 #include "ipc/auth_store.h"
@@ -21,10 +21,9 @@ static const struct incoming_road road = { .chunk = KIND_SPOOL,
 
 /* --- RCPT --- */
 
-/* Whether `size` octets (0: not known) fit into at least one of the mailboxes: full ones do not
- * stop the delivery to the others (owner/partly.h). If they fit into none, they may later, or
- * never. A mailbox that has the message already, by another address, is no reason to refuse this
- * one. */
+/* Whether `size` octets (0: unknown) fit into at least one of the mailboxes: full ones do not stop
+ * the delivery to the others (owner/partly.h). If they fit into none, they may later, or never. A
+ * mailbox that has the message already, by another address, is no reason to refuse this one. */
 static enum rcpt_verdict room_in(struct store *s, const struct dir_found *f, uint64_t size,
                                  int64_t now_s) {
   struct dir_account a;
@@ -53,7 +52,7 @@ static enum rcpt_verdict verdict_on(struct store *s, const struct relay_asked *a
                                                      : v;
 }
 
-/* A commit within this second uses this value; the next one reads it anew. */
+/* A commit within this second uses this value; the next one reads it again. */
 static bool low_space(const struct store *s, int64_t now_s) {
   return s->low_space_s && now_s - s->low_space_s <= 1 && now_s >= s->low_space_s;
 }
@@ -90,9 +89,9 @@ static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64
 
 /* --- spooling --- */
 
-/* A question about each chunk would be a job, and a wake-up of three threads, for each; so a
- * session may send some ahead, and they are written with the question's. What waits here is
- * bounded: by AHEAD_SESSIONS such sessions, of SMTP_AHEAD_MAX chunks and a commit each. */
+/* Asking about each chunk would cost a job, and a wake-up of three threads, for each; so a session
+ * may send some ahead, and they are written with the chunk that has a question. The memory is
+ * bounded: AHEAD_SESSIONS such sessions, with SMTP_AHEAD_MAX chunks and a commit each. */
 enum { AHEAD_SESSIONS = 64 };
 
 static uint8_t give_ahead(struct store *s, struct session *session) {
@@ -229,13 +228,13 @@ static void forget_message(struct store *s, struct session *session) {
   session_release_if_unused(session);
 }
 
-/* The recipients' verdicts have led to it: each is known, and in the history. */
+/* True if it follows from the recipients' verdicts: each is known, and in the history. */
 static bool is_of_each(enum commit_outcome outcome) {
   return outcome == COMMIT_DONE || outcome == COMMIT_FULL || outcome == COMMIT_SOME_FULL ||
          outcome == COMMIT_NEVER || outcome == COMMIT_SOME_NEVER;
 }
 
-/* Answers without a job: nothing is written for this commit. d: what was to be, or NULL. */
+/* Answers without a job: nothing is written for this commit. d: its job, or NULL. */
 static void answer_now(struct store *s, struct peer *p, uint64_t tag, enum commit_outcome outcome,
                        const struct deliver_job *d) {
   struct session *session = session_find(p, tag);
@@ -293,7 +292,7 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
   return true;
 }
 
-/* The chunks before it are written, or failed. */
+/* The chunks before it were written, or failed. */
 static void commit_parked(struct store *s, struct session *session, int64_t now_s) {
   struct buf payload = session->ahead->commit;
   buf_init(&session->ahead->commit, IPC_PAYLOAD_MAX);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The owner's side as a whole: opening it, messages, the loss of a process, the way of a finished
- * job. */
+/* The owner's side as a whole: opening it, messages, the loss of a process, finished jobs. */
 #include <stdlib.h>
 
 #include "src/store/owner/compact.h"
@@ -52,7 +51,7 @@ static bool open_database(struct store *s, struct buf *err) {
   return r == DB_OK || open_failed(err, "the queue in the mail database can't be read", r, s->db);
 }
 
-/* An answer is never cut short for lack of memory: room for the largest is allocated now. */
+/* An answer is never truncated for lack of memory: room for the largest is allocated now. */
 static bool make_room_for_answers(struct store *s) {
   buf_init(&s->out, IPC_PAYLOAD_MAX);
   return buf_reserve(&s->out, IPC_CHUNK + 4096) != NULL;

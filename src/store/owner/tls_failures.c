@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What is remembered of other servers' TLS (tls_failures.h): in the owner's memory, and in a table
- * that is written as a whole, since it is small and seldom changes. Invariant: an address and port
- * is there once. */
+/* What is remembered about other servers' TLS (tls_failures.h): in the owner's memory, and in a
+ * table that is written as a whole, since it is small and rarely changes. Invariant: an address and
+ * port occurs once. */
 #include "lib/base/array.h"
 #include "src/store/owner/tls_failures.h"
 
