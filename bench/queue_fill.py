@@ -3,7 +3,7 @@
 """Fills the queue of a stopped server: queue_fill.py DATA_DIR LETTERS.
 
 Each letter has a body of its own and one recipient, user<n>@dead.example, which was tried six times, waits for its next try
-within four hours, and of which the sender was warned. One more, live@elsewhere.example, is due."""
+within four hours, and of which the sender was warned. One more, from a@few.example to live@elsewhere.example, is due."""
 import sqlite3
 import sys
 import time
@@ -20,8 +20,9 @@ def main():
     size = [len(MESSAGE % (first + n)) for n in range(letters + 1)]
     db.executemany("INSERT INTO body (id, refs, size, dots, name, data) VALUES (?, 1, ?, 0, ?, ?)",
                    ((first + n, size[n], f"fill-{n}", MESSAGE % (first + n)) for n in range(letters + 1)))
-    db.executemany("INSERT INTO letter (body, return_path, ret, flags, account, came, name, waiting) VALUES (?, 'a@bench.example', 0, 4, 0, ?, ?, 1)",
-                   ((first + n, now - 5 * 3600, f"fill-{n}") for n in range(letters + 1)))
+    db.executemany("INSERT INTO letter (body, return_path, ret, flags, account, came, name, waiting, domain) VALUES (?, ?, 0, 4, 0, ?, ?, 1, ?)",
+                   ((first + n, f"a@{of}.example", now - 5 * 3600, f"fill-{n}", f"{of}.example") for n in range(letters + 1)
+                    for of in ["few" if n == letters else "bench"]))
     db.executemany("INSERT INTO recipient (body, destination, address, notify, state, due, expires, tries, delay, warned, code, reply, class)"
                    " VALUES (?, 'dead.example', ?, 0, 0, ?, ?, 6, 3600, 1, 0, 'Connection timed out', 'network')",
                    ((first + n, f"user{n}@dead.example", now + 600 + n % 14400, now + 400000) for n in range(letters)))

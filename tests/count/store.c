@@ -53,6 +53,25 @@ static void commit(void *arg) {
     count_must(KIT_HEAR(w->k, smtp_committed).outcome == COMMIT_DONE, "not committed");
 }
 
+/* The same for addresses elsewhere: into the queue. */
+static void commit_leaving(void *arg) {
+  struct work *w = arg;
+  for (unsigned i = 0; i < w->group; i++) {
+    char to[64];
+    struct buf list;
+    snprintf(to, sizeof to, "user%u@elsewhere%u.example", i, i);
+    kit_rcpts(&list, to);
+    count_must(KIT_SAY(w->k, ROLE_SMTPD, SMTPD, smtp_commit, i + 1,
+                       .envelope = { .return_path = SLICE("sender@example.org"),
+                                     .rcpts = buf_slice(&list) },
+                       .end = { .id = SLICE("Q1"), .tail = w->message }, .trusted = true),
+               "refused");
+    buf_free(&list);
+  }
+  for (unsigned i = 0; i < w->group; i++)
+    count_must(KIT_HEAR(w->k, smtp_committed).outcome == COMMIT_DONE, "not queued");
+}
+
 static void rcpt(void *arg) {
   struct work *w = arg;
   count_must(kit_rcpt(w->k, "user0@example.org", 4096) == RCPT_OURS, "not ours");
@@ -95,6 +114,7 @@ const struct count_unit count_store[] = {
   { "store-commit-1", 1, begin_1, commit, work_end },
   { "store-commit-20", USERS, begin_20, commit, work_end },
   { "store-commit-50k", 1, begin_file, commit, work_end },
+  { "store-leaves-20", USERS, begin_20, commit_leaving, work_end },
   { "store-rcpt", 1, begin_users, rcpt, work_end },
   { "store-rcpt-fresh", 1, begin_fresh, rcpt_fresh, work_end },
   { "store-rcpt-unknown", 1, begin_users, rcpt_unknown, work_end },

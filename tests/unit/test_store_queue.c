@@ -649,7 +649,12 @@ static void selectors(void **state) {
     { "queue list to=eve@other.example", 1 },
     { "queue list from=alice@example.org", 4 },
     { "queue list from=example.org", 4 },
+    { "queue list from=Example.ORG", 4 },
     { "queue list from=other.example", 0 },
+    { "queue list from=org", 0 },
+    { "queue list from=example.org to=other.example", 2 },
+    { "queue list from=example.org older=1h", 3 },
+    { "queue list from=example.org state=held", 0 },
     { "queue list account=alice@example.org", 4 },
     { "queue list account=nobody@example.org", 0 },
     { "queue list older=1h", 3 },
@@ -689,7 +694,7 @@ static void selectors(void **state) {
   assert_sound(k);
 }
 
-/* A queue of before is counted when it is brought forward. */
+/* A queue of before is counted, and knows its senders' domains, when it is brought forward. */
 static void an_older_queue(void **state) {
   struct kit *k = *state;
   struct db_options options = { .page_size = 4096, .cache_kib = 64 };
@@ -700,7 +705,8 @@ static void an_older_queue(void **state) {
   assert_true(schema_bring_to(db, 19, &err));
   assert_int_equal(
       db_exec(db, "INSERT INTO letter (body, return_path, ret, flags, account, came, name) VALUES"
-                  " (1, '', 0, 0, 7, 1, 'a'), (2, '', 0, 0, 7, 2, 'b'), (3, '', 0, 0, 8, 3, 'c');"
+                  " (1, '', 0, 0, 7, 1, 'a'), (2, 'a@Some.Example', 0, 0, 7, 2, 'b'),"
+                  " (3, '\"a@b\"@other.example', 0, 0, 8, 3, 'c');"
                   "INSERT INTO recipient (body, destination, address, notify, state, due, expires,"
                   " held_by) VALUES (1, 'x', 'a@x', 0, 0, 1, 9, 0), (1, 'x', 'b@x', 0, 1, 1, 9, 0),"
                   " (2, 'x', 'a@x', 0, 1, 1, 9, 0), (2, 'x', 'b@x', 0, 1, 1, 9, 3),"
@@ -715,6 +721,10 @@ static void an_older_queue(void **state) {
   s = db_prepare(db, "SELECT group_concat(waiting || held || limited || failing, ' ') FROM letter");
   assert_int_equal(db_step(s), DB_ROW);
   assert_true(slice_eq(db_bytes(s, 0), SLICE("1100 0110 1001")));
+  db_reset(s);
+  s = db_prepare(db, "SELECT group_concat(coalesce(domain, '-'), ' ') FROM letter");
+  assert_int_equal(db_step(s), DB_ROW);
+  assert_true(slice_eq(db_bytes(s, 0), SLICE("- some.example other.example")));
   db_reset(s);
   db_close(&db);
   buf_free(&err);

@@ -36,6 +36,8 @@ struct selection {
   /* the destination of the present stage: of to=DOMAIN, or one with a route of senders */
   uint8_t destination[QUEUE_DESTINATION_MAX];
   size_t destination_n;
+  uint8_t sender[ENVELOPE_PATH_MAX]; /* of from=DOMAIN */
+  size_t sender_n;
   int64_t *rows;
   size_t count, cap;
   bool gathered;

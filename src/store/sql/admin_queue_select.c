@@ -135,6 +135,7 @@ enum stage {
   BY_ID,
   BY_TO,
   BY_FROM,
+  BY_FROM_DOMAIN,
   BY_CLASS,
   BY_HELD,
   BY_DUE,
@@ -169,6 +170,7 @@ static const char *const gathers[STAGES] = {
   [BY_ID] = LETTERS_BY("name"),
   [BY_TO] = ROWS_WHERE("address = ?3"),
   [BY_FROM] = LETTERS_BY("return_path"),
+  [BY_FROM_DOMAIN] = LETTERS_BY("domain"),
   [BY_CLASS] = ROWS_WHERE("class = ?3"),
   [BY_HELD] = ROWS_WHERE("state = 1 AND " NO_VALUE),
   [BY_DUE] = DUE_OF("0"),
@@ -201,6 +203,8 @@ static void choose(struct selection *x) {
     use(x, BY_HELD_TO);
   else if (x->to.p)
     use(x, BY_DUE), use(x, BY_HELD_TO);
+  else if (x->from.p)
+    use(x, BY_FROM_DOMAIN);
   else if (x->class.p)
     use(x, BY_CLASS);
   else if (x->account >= 0)
@@ -209,10 +213,14 @@ static void choose(struct selection *x) {
     use(x, only_held(x) ? BY_HELD : BY_ALL);
 }
 
+static size_t put_lower(struct slice s, size_t most, uint8_t *to) {
+  size_t n = 0;
+  for (; n < s.n && n < most; n++) to[n] = ascii_lower(s.p[n]);
+  return n;
+}
+
 static void to_domain(struct selection *x) {
-  x->destination_n = 0;
-  for (size_t i = 0; x->to.p && i < x->to.n && i < SEND_DESTINATION_MAX; i++)
-    x->destination[x->destination_n++] = ascii_lower(x->to.p[i]);
+  x->destination_n = put_lower(x->to, SEND_DESTINATION_MAX, x->destination);
 }
 
 static struct slice value_of(const struct selection *x, enum stage s) {
@@ -220,6 +228,7 @@ static struct slice value_of(const struct selection *x, enum stage s) {
   case BY_ID: return x->id;
   case BY_TO: return x->to.p ? x->to : x->address;
   case BY_FROM: return x->from.p ? x->from : x->address;
+  case BY_FROM_DOMAIN: return slice_of(x->sender, x->sender_n);
   case BY_CLASS: return x->class;
   case BY_DUE:
   case BY_HELD_TO: return slice_of(x->destination, x->destination_n);
@@ -268,6 +277,7 @@ static bool parse(struct store_engine *e, struct admin_job *a, struct selection 
     if (!take_word(e, a, x, a->words[i], r)) return false;
   choose(x);
   to_domain(x);
+  x->sender_n = put_lower(x->from, sizeof x->sender, x->sender);
   x->parsed = true;
   *r = find_last(e, x);
   if (*r == DB_OK) *r = find_first(e, x);

@@ -6,6 +6,7 @@
 #include "src/store/sql/admin_whole.h"
 #include "src/store/sql/body_refs.h"
 #include "src/store/sql/body_row.h"
+#include "src/store/sql/schema.h"
 
 enum { FINDINGS_MAX = 1000, BODIES_A_SLICE = 1000, OCTETS_A_SLICE = 16 * 1024 * 1024 };
 
@@ -29,6 +30,9 @@ static const struct {
   { "SELECT r.id, r.body FROM recipient r WHERE NOT EXISTS (SELECT 1 FROM letter WHERE body = "
     "r.body)",
     "recipient %lld in the queue is of body %lld, which no message in the queue has", 2 },
+  { "SELECT l.body FROM letter l WHERE coalesce(l.domain, '') <> CASE WHEN l.return_path LIKE '%@%'"
+    " THEN " SCHEMA_DOMAIN_OF("l.return_path") " ELSE '' END",
+    "the message in the queue of body %lld has another sender's domain than its reverse-path", 1 },
   { "SELECT l.body FROM letter l WHERE (l.waiting, l.held, l.limited, l.failing) <>"
     " (SELECT count(*) FILTER (WHERE state = 0),"
     " count(*) FILTER (WHERE state = 1 AND expires <> -1 AND held_by = 0),"

@@ -10,6 +10,15 @@ static void bind_text_or_null(struct db_stmt *s, int at, struct slice text) {
     db_bind_null(s, at);
 }
 
+/* In lower case; empty: it has none. */
+static struct slice domain_of(struct slice path, uint8_t to[ENVELOPE_PATH_MAX]) {
+  ptrdiff_t at = slice_rfind(path, '@');
+  struct slice domain = at < 0 ? SLICE_NONE : slice_from(path, (size_t)at + 1);
+  domain = slice_first(domain, ENVELOPE_PATH_MAX);
+  for (size_t i = 0; i < domain.n; i++) to[i] = ascii_lower(domain.p[i]);
+  return slice_of(to, domain.n);
+}
+
 static struct queue_tally tally_of(const struct queue_rcpt *rcpts, size_t count) {
   struct queue_tally t = { { 0 } };
   for (size_t i = 0; i < count; i++)
@@ -21,9 +30,10 @@ static enum db_result put_letter(struct store_engine *e, uint64_t body, int64_t 
                                  const struct queue_letter *l, const struct queue_tally *t) {
   struct db_stmt *s = db_prepare(
       e->db, "INSERT INTO letter (body, return_path, envid, ret, flags, account, came, name,"
-             " waiting, held, limited, failing)"
+             " waiting, held, limited, failing, domain)"
              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT name FROM body WHERE id = ?1),"
-             " ?8, ?9, ?10, ?11)");
+             " ?8, ?9, ?10, ?11, ?12)");
+  uint8_t domain[ENVELOPE_PATH_MAX];
   for (int k = 0; k < QUEUE_KINDS; k++) db_bind_int(s, 8 + k, t->n[k]);
   db_bind_int(s, 1, (int64_t)body);
   db_bind_text(s, 2, l->return_path.n ? l->return_path : SLICE(""));
@@ -32,6 +42,7 @@ static enum db_result put_letter(struct store_engine *e, uint64_t body, int64_t 
   db_bind_int(s, 5, l->flags);
   db_bind_int(s, 6, (int64_t)l->account);
   db_bind_int(s, 7, now_s);
+  bind_text_or_null(s, 12, domain_of(l->return_path, domain));
   return db_run(s);
 }
 

@@ -350,6 +350,13 @@ static const struct schema_step steps[] = {
         "ALTER TABLE deleted ADD COLUMN shown TEXT;"
         "CREATE UNIQUE INDEX entry_shown ON entry (folder, shown) WHERE shown IS NOT NULL;"
         "CREATE UNIQUE INDEX deleted_shown ON deleted (folder, shown) WHERE shown IS NOT NULL" },
+
+  /* The reverse-path's domain, in lower case, for the selector from=DOMAIN; NULL: it has none. */
+  { 24,
+    "ALTER TABLE letter ADD COLUMN domain TEXT;"
+    "UPDATE letter SET domain = " SCHEMA_DOMAIN_OF(
+        "return_path") " WHERE return_path LIKE '%@%';"
+                       "CREATE INDEX letter_domain ON letter (domain) WHERE domain IS NOT NULL" },
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 
