@@ -84,6 +84,19 @@ files=("${files[@]/%/.eml}")
 ok "thirteen messages of every shape arrive" within 30 there "${shapes[@]}"
 ok "dkimpy: each has an RSA and an Ed25519 signature of example.org, and both hold" verify example.org "${files[@]}"
 ok "Mail::DKIM: they hold" perl "$here/dkim_verify.pl" "$dns" "${files[@]}"
+as_they_came() { python3 - "$dir" "$@" <<'PY'
+import sys
+for name in sys.argv[2:]:
+    sent, got = (open(sys.argv[1] + "/" + f, "rb").read().partition(b"\r\n\r\n") for f in (name + ".out", "got/" + name + ".eml"))
+    front = got[0].partition(sent[0].rstrip(b"\r\n"))
+    assert front[0].startswith(b"DKIM-Signature: ") and front[1] and got[2] == sent[2], name
+PY
+}
+ok "but for what is put in front they are as they came" as_they_came "${shapes[@]}"
+printf '%b' 'DKIM-Signature: v=1; a=rsa-sha256; d=other.test; s=x; h=from; bh=AA==; b=AA==\r\nFrom: alice@example.org\r\nSubject: before\r\n\r\nx\r\n' >"$dir/before.out"
+by_alice before
+ok "a signature that was there stays below ours" all 'within 30 there before' \
+  'is "$(grep -aoE "d=(example.org|other.test)" "$dir/got/before.eml" | tr "\n" " ")" "d=example.org d=example.org d=other.test "'
 # OpenDKIM reads keys from a file, and looks at the first signature that it knows: each message comes again without its first.
 sort -u "$dir/records" | sed -E 's/^([^ ]+)\. TXT (.*)$/\1 \2/; s/" "//g; s/"//g' >"$dir/public-keys"
 printf 'Mode v\nSyslog no\nLogWhy yes\nMaximumHeaders 0\nTestPublicKeys %s\n' "$dir/public-keys" >"$dir/opendkim.conf"
