@@ -250,9 +250,9 @@ const struct cmd cli_commands[] = {
     "account_… say." },
   { "account sendas add", "ADDRESS AS", 2, 2, cmd_process, NULL,
     "let an account send as somebody else",
-    "AS is an address, here or elsewhere, or @DOMAIN for any address of that domain. An account "
-    "may always use its own address, its aliases and its subaddresses, and no address at all (see "
-    "the option sender_check).",
+    "AS is an address, here or elsewhere; @DOMAIN for any address of that domain; or <> for mail "
+    "without a sender. An account may always use its own address, its aliases and its subaddresses "
+    "(see the option sender_check).",
     .no_json = true },
   { "account sendas list", "[ADDRESS]", 0, 1, cmd_process, NULL,
     "list the addresses that accounts may send as", NULL },

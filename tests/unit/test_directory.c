@@ -155,8 +155,9 @@ static void grants(void **state) {
   assert_false(dir_is_granted(&d, 1, SLICE("ua@example.org"), "+"));
   assert_false(dir_is_granted(&d, 2, SLICE(NFD), "+"));
   assert_false(dir_is_granted(&d, 1, SLICE(""), "+"));
-  sql("INSERT INTO sendas (account, address) VALUES (2, '@example.com')");
+  sql("INSERT INTO sendas (account, address) VALUES (2, '@example.com'), (2, '<>')");
   assert_true(dir_is_granted(&d, 2, SLICE("any@EXAMPLE.com"), "+"));
+  assert_true(dir_is_granted(&d, 2, SLICE(""), "+"));
   sql("DELETE FROM sendas");
   assert_false(dir_is_granted(&d, 1, SLICE(NFD), "+"));
 }

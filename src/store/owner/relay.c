@@ -67,11 +67,8 @@ bool relay_may_use(struct store *s, uint64_t account, struct slice address) {
          (s->conf->sender_check == CONF_SENDER_CHECK_OFF || is_its_own(s, address, account));
 }
 
-/* RFC 6409 §3.2: the null path "MUST NOT, in itself, be cause for rejecting a message"; mail
- * clients send receipts with it. The From field identifies the sender. */
 bool relay_sender_ok(struct store *s, const struct session *session, struct slice return_path) {
-  return !return_path.n || !session || !session->account ||
-         relay_may_use(s, session->account, return_path);
+  return !session || !session->account || relay_may_use(s, session->account, return_path);
 }
 
 bool relay_authors_ok(struct store *s, const struct session *session, struct slice authors) {

@@ -6,8 +6,8 @@
 #include "src/store/sql/names.h"
 #include "src/store/sql/work.h"
 
-/* An address of ours or of another domain, or "@domain" for all of a domain. Answered when it is
- * none. */
+/* An address of ours or of another domain, "@domain" for all of a domain, or "<>" for bounces.
+ * Answered when it is none. */
 static bool get_grant(struct admin_job *a, struct slice typed, struct slice *ret) {
   struct buf folded;
   struct address x;
@@ -16,8 +16,11 @@ static bool get_grant(struct admin_job *a, struct slice typed, struct slice *ret
   *ret = admin_copy(a, buf_slice(&folded));
   buf_free(&folded);
   bool domain = slice_at(*ret, 0) == '@' && name_is_domain(slice_from(*ret, 1));
-  if (domain || (ret->n && address_parse(*ret, &x) == ADDRESS_OK && x.domain_n)) return true;
-  admin_send(a, CLI_USAGE, "%.*s is nobody to send as: name@example.org or @example.org is meant",
+  if (domain || slice_eq(*ret, SLICE("<>")) ||
+      (ret->n && address_parse(*ret, &x) == ADDRESS_OK && x.domain_n))
+    return true;
+  admin_send(a, CLI_USAGE,
+             "%.*s is nobody to send as: name@example.org, @example.org or <> is meant",
              SLICE_ARG(slice_first(typed, 200)));
   return false;
 }

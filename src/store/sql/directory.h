@@ -117,8 +117,8 @@ enum dir_result dir_account(struct directory *d, uint64_t id, struct dir_account
 bool dir_has_quotas(struct directory *d);
 /* Its address, for a person to read; nothing: it is being deleted. */
 void dir_put_name(struct directory *d, uint64_t account, struct buf *out);
-/* Whether the account may send as that address by a grant ("@domain" for any of a domain);
- * `address` is as typed. */
+/* Whether the account may send as that address by a grant ("@domain" for any of a domain, "<>" for
+ * nobody); `address` is as typed, "" for nobody. */
 bool dir_is_granted(struct directory *d, uint64_t account, struct slice address,
                     const char *delimiters);
 /* For a person to read: its address, the aliases that lead to it directly, what was granted; as

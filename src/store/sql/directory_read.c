@@ -178,6 +178,7 @@ static bool has_grant(struct directory *d, uint64_t account, const struct slice 
 bool dir_is_granted(struct directory *d, uint64_t account, struct slice address,
                     const char *delimiters) {
   struct dir_text folded = { .n = address.n }, base;
+  if (!address.n) return has_grant(d, account, &SLICE("<>"), 1);
   if (address.n > sizeof folded.mem) return false;
   for (size_t i = 0; i < address.n; i++) folded.mem[i] = ascii_lower(address.p[i]);
   struct slice whole = dir_text_of(&folded), names[3];

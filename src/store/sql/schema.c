@@ -252,7 +252,7 @@ static const struct schema_step steps[] = {
   /* As whom accounts may send besides their own addresses, and how much: directory.h, brake.h. */
   { 15, "CREATE TABLE sendas ("
         " account INTEGER NOT NULL,"
-        " address TEXT NOT NULL," /* local@domain or @domain */
+        " address TEXT NOT NULL," /* local@domain, @domain, or <> */
         " PRIMARY KEY (account, address)"
         ") STRICT, WITHOUT ROWID;"
         "CREATE TABLE sent ("
