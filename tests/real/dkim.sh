@@ -4,12 +4,12 @@
 qasid_bin=$1
 here=$(dirname "$0")
 . "$here/../lib.sh"
+. "$here/../outside.sh"
 begin
 read -r dns port < <(free_ports 2)
 mkdir "$dir/got"
 python3 "$here/dkim_sink.py" 127.0.0.61 "$port" "$dir/got" >"$dir/sink" 2>&1 &
-sink=$!
-names=
+outside+=($!)
 # DNS as `qasid dkim list --records` prints it, for all keys that ever were.
 zone() {
   q dkim list --records >>"$dir/records"
@@ -20,11 +20,9 @@ zone() {
     sort -u "$dir/records" | sed -E 's/^([^ ]+)\. TXT (.*)$/txt-record=\1,\2/; s/" "/","/g'
   } >"$dir/zone"
   [ -z "$names" ] || kill "$names"
-  dnsmasq --keep-in-foreground --conf-file="$dir/zone" --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
-    --bind-interfaces --pid-file= --user="$(id -un)" >>"$dir/dnsmasq.log" 2>&1 &
-  names=$!
+  names_begin "$dir/zone"
 }
-trap 'kill "$names" "$sink" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+trap 'outside_end; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 
 option dns_servers "{ \"127.0.0.1@$dns\" }"
 option remote_port "$port"

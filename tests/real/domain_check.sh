@@ -2,18 +2,16 @@
 # `qasid domain check` against a name server of our own: all right, nothing there, and each record wrong by itself.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../outside.sh"
 begin
 read -r dns < <(free_ports 1)
 option dns_servers "{ \"127.0.0.1@$dns\" }"
 q domain add example.org >/dev/null
-names=
-trap 'kill "$names" 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'outside_end; rm -rf "$dir"' EXIT
 dns() { # the zone, from standard input
   cat >"$dir/zone"
   [ -z "$names" ] || { kill "$names"; wait "$names" 2>/dev/null; }
-  dnsmasq --keep-in-foreground --conf-file="$dir/zone" --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
-    --bind-interfaces --pid-file= --user="$(id -un)" --local=/org/ --local=/arpa/ >"$dir/dnsmasq.log" 2>&1 &
-  names=$!
+  names_begin "$dir/zone" --local=/org/ --local=/arpa/
   for ((i = 0; i < 100; i++)); do q dns lookup up.org >/dev/null 2>&1 && return; sleep 0.1; done
 }
 good() {

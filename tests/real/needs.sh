@@ -4,12 +4,12 @@
 qasid_bin=$1
 here=$(dirname "$0")
 . "$here/../lib.sh"
+. "$here/../outside.sh"
 begin
 read -r dns port < <(free_ports 2)
 mkdir "$dir/got"
 python3 "$here/needs_smtp.py" "$port" "$dir/got" >"$dir/sink" 2>&1 &
-sink=$!
-names=
+outside+=($!)
 zone() {
   {
     for n in 71 72 73 74 79; do echo "address=/mx$n.test/127.0.0.$n"; done
@@ -19,11 +19,9 @@ zone() {
     echo "local=/test/"
     q dkim list --records | sed -E 's/^([^ ]+)\. TXT (.*)$/txt-record=\1,\2/; s/" "/","/g'
   } >"$dir/zone"
-  dnsmasq --keep-in-foreground --conf-file="$dir/zone" --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
-    --bind-interfaces --pid-file= --user="$(id -un)" >>"$dir/dnsmasq.log" 2>&1 &
-  names=$!
+  names_begin "$dir/zone"
 }
-trap 'kill "$names" "$sink" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+trap 'outside_end; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
 option dns_servers "{ \"127.0.0.1@$dns\" }"
 option remote_port "$port"
 option send_private_addresses yes

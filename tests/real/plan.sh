@@ -3,6 +3,7 @@
 # DNS is dnsmasq's, the other servers are tests/real/odd_smtp.py's.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../outside.sh"
 begin
 read -r dns port < <(free_ports 2)
 
@@ -13,14 +14,10 @@ zone=("--mx-host=two.test,mx2.two.test,20" "--mx-host=two.test,mx1.two.test,10" 
   "--mx-host=stall.test,mx.stall.test,10" "--address=/mx.stall.test/127.0.0.70" "--server=/silent.test/127.0.0.99#9"
   "--mx-host=grey.test,mx.grey.test,10" "--address=/mx.grey.test/127.0.0.63"
   "--address=/smart.test/127.0.0.61" "--local=/test/")
-dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
-  --bind-interfaces --pid-file= --user="$(id -un)" "${zone[@]}" >"$dir/dnsmasq.log" 2>&1 &
-names=$!
-mkdir "$dir/odd"
-python3 "$(dirname "$0")/odd_smtp.py" "$port" "$dir/odd" >"$dir/odd/out" 2>&1 &
-odd=$!
-trap 'kill $names "$odd" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
-for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/odd/out" && break; sleep 0.1; done
+names_begin /dev/null "${zone[@]}"
+peer_begin odd
+trap 'outside_end; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+outside_ready odd
 
 option dns_servers "{ \"127.0.0.1@$dns\" }"
 option remote_port "$port"

@@ -3,19 +3,16 @@
 # where that can be helped, and the history tells where it could not. What is known of TLS outlives all of them.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../outside.sh"
 begin
 read -r dns port < <(free_ports 2)
 zone=()
 host() { zone+=("--mx-host=$1.test,mx.$1.test,10" "--address=/mx.$1.test/127.0.0.$2"); }
 host slow 81; host quick 82; host notls 83; host silent 84
-dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
-  --bind-interfaces --pid-file= --user="$(id -un)" "${zone[@]}" --local=/test/ >"$dir/dnsmasq.log" 2>&1 &
-names=$!
-mkdir "$dir/slow"
-python3 "$(dirname "$0")/slow_smtp.py" "$port" "$dir/slow" >"$dir/slow/log" 2>&1 &
-slow=$!
-trap 'kill "$names" "$slow" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
-for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/slow/log" && break; sleep 0.1; done
+names_begin /dev/null "${zone[@]}" --local=/test/
+peer_begin slow
+trap 'outside_end; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+outside_ready slow
 sends_at "$dns" "$port"
 option sender_stop_time 4
 serve

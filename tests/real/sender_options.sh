@@ -2,29 +2,18 @@
 # What the sender's options do: logins at a smarthost that are refused, time-outs, address literals; and how recipients are written in the log.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../outside.sh"
 begin
 read -r dns port mx_port < <(free_ports 3)
 zone=()
 host() { zone+=("--mx-host=$1.test,mx.$1.test,10" "--address=/mx.$1.test/127.0.0.$2"); }
 host slow 81; host quick 82; host silent 84
-dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
-  --bind-interfaces --pid-file= --user="$(id -un)" "${zone[@]}" --local=/test/ --address=/mx.example.org/127.0.0.60 >"$dir/dnsmasq.log" 2>&1 &
-names=$!
-mkdir "$dir/slow"
-python3 "$(dirname "$0")/slow_smtp.py" "$port" "$dir/slow" >"$dir/slow/log" 2>&1 &
-slow=$!
+names_begin /dev/null "${zone[@]}" --local=/test/ --address=/mx.example.org/127.0.0.60
+peer_begin slow
 # the smarthost: another Qasid, which takes mail with a login at $port, and at $mx_port offers none
-far_conf() {
-  sed -e "s|$dir/data|$dir/far-data|; s|$dir/run|$dir/far-run|" -e "/^listen_/d" "$dir/qasid.conf"
-  read -r a < <(free_ports 1)
-  printf 'listen_smtp = { "127.0.0.60:%s" }\nlisten_submission = { "127.0.0.60:%s" }\nlisten_submissions = {}\nlisten_pop3 = { "127.0.0.1:%s" }\nlisten_pop3s = {}\ncollect = no\nsend = no\nsmtpd_processes = 1\nsender_check = off\n' "$mx_port" "$port" "$a"
-}
-far_conf >"$dir/far.conf"
-far() { "$qasid_bin" -c "$dir/far.conf" "$@"; }
-"$qasid_bin" -c "$dir/far.conf" serve 2>"$dir/far-log" &
-far_server=$!
-trap 'kill "$names" "$slow" "$far_server" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
-for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/slow/log" && grep -qs event=ready "$dir/far-log" && break; sleep 0.1; done
+far_begin "listen_smtp = { \"127.0.0.60:$mx_port\" }" "listen_submission = { \"127.0.0.60:$port\" }" 'sender_check = off'
+trap 'outside_end; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+outside_ready slow
 far domain add inside.test >/dev/null
 far account add bob@inside.test --password-stdin <<<secret >/dev/null
 

@@ -3,23 +3,15 @@
 # with no other, at one and the same server, at the same time.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../outside.sh"
 begin
 read -r dns port < <(free_ports 2)
-dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
-  --bind-interfaces --pid-file= --user="$(id -un)" --mx-host=open.test,mx.open.test,10 --address=/mx.open.test/127.0.0.61 \
-  --local=/test/ --address=/mx.example.org/127.0.0.60 >"$dir/dnsmasq.log" 2>&1 &
-names=$!
-mkdir "$dir/odd"
-python3 "$(dirname "$0")/odd_smtp.py" "$port" "$dir/odd" >"$dir/odd/out" 2>&1 &
-odd=$!
+names_begin /dev/null --mx-host=open.test,mx.open.test,10 --address=/mx.open.test/127.0.0.61 --local=/test/ --address=/mx.example.org/127.0.0.60
+peer_begin odd
 # the smarthost: another Qasid, which takes mail with a login; its mailboxes are the destinations
-sed -e "s|$dir/data|$dir/far-data|; s|$dir/run|$dir/far-run|" -e "/^listen_/d" "$dir/qasid.conf" >"$dir/far.conf"
-printf 'listen_smtp = {}\nlisten_submission = { "127.0.0.60:%s" }\nlisten_submissions = {}\nlisten_pop3 = {}\nlisten_pop3s = {}\ncollect = no\nsend = no\nsmtpd_processes = 1\nsender_check = off\n' "$port" >>"$dir/far.conf"
-far() { "$qasid_bin" -c "$dir/far.conf" "$@"; }
-"$qasid_bin" -c "$dir/far.conf" serve 2>"$dir/far-log" &
-far_server=$!
-trap 'kill "$names" "$odd" "$far_server" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
-for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/odd/out" && grep -qs event=ready "$dir/far-log" && break; sleep 0.1; done
+far_begin 'listen_smtp = {}' "listen_submission = { \"127.0.0.60:$port\" }" 'sender_check = off'
+trap 'outside_end; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+outside_ready odd
 far domain add inside.test >/dev/null
 for who in ann bob hub; do far account add "$who@inside.test" --password-stdin <<<"secret-$who" >/dev/null; done
 

@@ -3,6 +3,7 @@
 # taken arrives, or its sender is told; whoever dies meanwhile.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../outside.sh"
 begin
 read -r dns port < <(free_ports 2)
 
@@ -20,23 +21,12 @@ zone+=("--srv-host=_submission._tcp.mx.example.org,odd.srv.test,9,1" "--srv-host
   "--address=/odd.srv.test/127.0.0.61" "--address=/target.srv.test/127.0.0.60" "--srv-host=_submission._tcp.other.test,mx.example.org,$port"
   "--address=/mx.example.org/127.0.0.60")
 zone+=("--local=/test/")
-dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
-  --bind-interfaces --pid-file= --user="$(id -un)" "${zone[@]}" >"$dir/dnsmasq.log" 2>&1 &
-names=$!
-mkdir "$dir/odd"
-python3 "$(dirname "$0")/odd_smtp.py" "$port" "$dir/odd" >"$dir/odd/out" 2>&1 &
-odd=$!
-far_conf() {
-  sed -e "s|$dir/data|$dir/far-data|; s|$dir/run|$dir/far-run|; s|mx.example.org|mx.far.test|" -e "/^listen_/d" "$dir/qasid.conf"
-  read -r a b < <(free_ports 2)
-  printf 'listen_smtp = { "127.0.0.60:%s" }\nlisten_submission = {}\nlisten_submissions = {}\nlisten_pop3 = { "127.0.0.1:%s" }\nlisten_pop3s = {}\ncollect = no\nsend = no\nsmtpd_processes = 1\n' "$port" "$a"
-}
-far_conf >"$dir/far.conf"
-far() { "$qasid_bin" -c "$dir/far.conf" "$@"; }
-"$qasid_bin" -c "$dir/far.conf" serve 2>"$dir/far-log" & # itself, not a shell that runs it: it is ended by that number
-far_server=$!
-trap 'kill "$names" "$odd" "$far_server" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
-for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/odd/out" && grep -qs event=ready "$dir/far-log" && break; sleep 0.1; done
+names_begin /dev/null "${zone[@]}"
+peer_begin odd
+far_name=mx.far.test
+far_begin "listen_smtp = { \"127.0.0.60:$port\" }" 'listen_submission = {}'
+trap 'outside_end; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+outside_ready odd
 for domain in far.test right.test wrong.test nowhere.test; do far domain add "$domain" >/dev/null; done
 echo secret | far account add bob@far.test --password-stdin >/dev/null
 

@@ -12,6 +12,7 @@ fi
 ip link set lo up && ip addr add 5.5.5.90/32 dev lo && ip addr add 2a00:5::90/128 dev lo nodad || exit 1
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../outside.sh"
 begin
 read -r dns port < <(free_ports 2)
 
@@ -20,18 +21,10 @@ zone=("--mx-host=good.test,mx.good.test,10" "--address=/mx.good.test/127.0.0.61"
   "--mx-host=example.org,mx.example.org,10" "--host-record=mx.example.org,127.0.0.1" "--host-record=out.example.org,5.5.5.90"
   "--ptr-record=90.5.5.5.in-addr.arpa,out.example.org"
   "--txt-record=example.org,v=spf1 ip4:5.5.5.90 -all" "--local=/test/" "--local=/example.org/" "--local=/arpa/")
-names=
-start_dns() { # MORE…
-  dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port="$dns" --listen-address=127.0.0.1 \
-    --bind-interfaces --pid-file= --user="$(id -un)" "${zone[@]}" "$@" >"$dir/dnsmasq.log" 2>&1 &
-  names=$!
-}
-start_dns
-mkdir "$dir/odd"
-python3 "$(dirname "$0")/odd_smtp.py" "$port" "$dir/odd" >"$dir/odd/out" 2>&1 &
-odd=$!
-trap 'kill "$names" "$odd" 2>/dev/null; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
-for ((i = 0; i < 300; i++)); do grep -qs ready "$dir/odd/out" && break; sleep 0.1; done
+names_begin /dev/null "${zone[@]}"
+peer_begin odd
+trap 'outside_end; stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+outside_ready odd
 
 option dns_servers "{ \"127.0.0.1@$dns\" }"
 option remote_port "$port"
@@ -75,7 +68,7 @@ ok "domain check: SPF is about the addresses that mail leaves from" eval 'grep -
 ok "domain check: what IPv6 lacks" eval 'grep -qE "^missing +AAAA +out6.example.org" "$dir/check" && grep -qE "^missing +PTR +2a00:5::90" "$dir/check"'
 kill "$names"
 wait "$names" 2>/dev/null
-start_dns "--host-record=out6.example.org,2a00:5::90" "--ptr-record=0.9.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.5.0.0.0.0.0.a.2.ip6.arpa,out6.example.org"
+names_begin /dev/null "${zone[@]}" "--host-record=out6.example.org,2a00:5::90" "--ptr-record=0.9.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.5.0.0.0.0.0.a.2.ip6.arpa,out6.example.org"
 stop
 serve
 ok "with a PTR record IPv6 is used" within 10 has_source 2a00:5::90 1 'its PTR record: out6.example.org'
