@@ -78,11 +78,6 @@ static void rest(struct life *l) {
     if (!store_idle(l->k.writer)) l->k.broken = true;
 }
 
-static void is_sound(struct life *l) {
-  struct answer a = kit_command(&l->k, "check");
-  if (a.code != CLI_OK || a.count) fail_msg("check: %s\n%s", a.text, a.rows);
-}
-
 static void life_begin(struct life *l, const struct story *story, struct disk_sim *sim,
                        struct conf *conf) {
   *l = (struct life){ .sim = sim, .story = story, .plot = calloc(1, story->plot) };

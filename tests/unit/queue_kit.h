@@ -11,11 +11,6 @@
 
 enum { SENDER = 21, SENDER_2 = 22, SESSION = 5 };
 
-__attribute__((unused)) static uint64_t alice(struct kit *k) {
-  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
-  return kit_account(k, "alice@example.org");
-}
-
 __attribute__((unused)) static void submit_grant(struct kit *k, uint64_t session,
                                                  uint64_t account) {
   assert_true(
@@ -114,11 +109,6 @@ __attribute__((unused)) static bool report(struct kit *k, uint32_t sender, const
   buf_free(&list);
   kit_pump(k);
   return fine;
-}
-
-__attribute__((unused)) static void assert_sound(struct kit *k) {
-  struct answer a = kit_command(k, "check");
-  if (a.code != CLI_OK) fail_msg("%s", a.rows);
 }
 
 __attribute__((unused)) static size_t waiting(struct kit *k) {

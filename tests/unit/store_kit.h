@@ -299,6 +299,23 @@ static uint64_t kit_account(struct kit *k, const char *address) {
   return strtoull(a.rows, NULL, 10);
 }
 
+static uint64_t alice(struct kit *k) {
+  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
+  return kit_account(k, "alice@example.org");
+}
+
+/* `check` finds no damage. */
+static void assert_sound(struct kit *k) {
+  struct answer a = kit_command(k, "check");
+  if (a.code != CLI_OK) fail_msg("check: %s\n%s", a.text, a.rows);
+}
+
+/* And nothing else that is worth a note. */
+static void must_be_sound(struct kit *k) {
+  struct answer a = kit_command(k, "check");
+  if (a.code != CLI_OK || a.count) fail_msg("check: %s\n%s", a.text, a.rows);
+}
+
 /* --- mail in --- */
 
 static enum rcpt_verdict kit_rcpt(struct kit *k, const char *address, uint64_t size) {

@@ -1,56 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* auth as the process it is: confined, with its threads, beside neighbours that this test plays. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/process_kit.h"
 
-#include <cmocka.h>
-
-#include "conf/conf.h"
 #include "ipc/auth_store.h"
 #include "ipc/cli_process.h"
 #include "ipc/front_auth.h"
-#include "ipc/parent_process.h"
-#include "ipc/roles.h"
-#include "src/roles.h"
 
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-enum { FRONT = 7, STORE = 3, CLI = 90, NOBODY = 65534, PATIENCE_MS = 60000 };
+enum { FRONT = 7, STORE = 3, CLI = 90 };
 
 static char folder[64];
-static pid_t child;
-static int parent_fd, front_fd, store_fd, cli_fd;
-
-/* One message, one packet. */
-static void put(int fd, uint16_t type, uint64_t tag, const struct buf *payload, int pass) {
-  struct buf b;
-  buf_init(&b, IPC_PACKET_MAX);
-  size_t at = ipc_open(&b, type, tag, pass >= 0);
-  if (payload) buf_put(&b, buf_slice(payload));
-  ipc_close(&b, at);
-  assert_false(b.failed);
-  char control[CMSG_SPACE(sizeof(int))] = { 0 };
-  struct iovec iov = { (void *)(uintptr_t)buf_slice(&b).p, buf_len(&b) };
-  struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-  if (pass >= 0) {
-    m.msg_control = control;
-    m.msg_controllen = sizeof control;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    *c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
-                           .cmsg_level = SOL_SOCKET,
-                           .cmsg_type = SCM_RIGHTS };
-    memcpy(CMSG_DATA(c), &pass, sizeof pass);
-  }
-  assert_int_equal(sendmsg(fd, &m, MSG_NOSIGNAL), (ssize_t)buf_len(&b));
-  buf_free(&b);
-}
+static int front_fd, store_fd, cli_fd;
 
 /* The next message; those that came in one packet with it must be of no interest. */
 static bool apop; /* the last auth_offers */
@@ -71,35 +30,10 @@ static struct ipc_msg get(int fd) {
   return get(fd);
 }
 
-static int join(enum role kind, uint32_t number) {
-  int pair[2];
-  struct buf b;
-  buf_init(&b, 64);
-  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-  process_channel_put(&b, &(struct process_channel){ (uint8_t)kind, number });
-  put(parent_fd, process_channel_type, 0, &b, pair[1]);
-  close(pair[1]);
-  buf_free(&b);
-  return pair[0];
-}
-
 static void set_up(bool as_root) {
-  struct buf b;
   struct conf *conf = conf_defaults();
-  struct slice where = slice_str(folder);
-  buf_init(&b, IPC_PAYLOAD_MAX);
-  process_hello_put(&b, &(struct process_hello){ ROLE_AUTH, 5, as_root, as_root ? NOBODY : getuid(),
-                                                 as_root ? NOBODY : getgid(), where,
-                                                 as_root ? where : SLICE_NONE });
-  put(parent_fd, process_hello_type, 0, &b, -1);
-  buf_reset(&b);
-  struct buf text;
-  buf_init(&text, 64 * 1024);
-  conf_pack(conf, &text);
-  process_config_put(&b, &(struct process_config){ buf_slice(&text) });
-  put(parent_fd, process_config_type, 0, &b, -1);
-  buf_free(&text);
-  buf_free(&b);
+  say_hello(ROLE_AUTH, as_root, folder, as_root ? folder : NULL);
+  say_config(conf);
   conf_free(&conf);
   store_fd = join(ROLE_STORE, STORE);
   front_fd = join(ROLE_POP3D, FRONT);
@@ -113,21 +47,10 @@ static void set_up(bool as_root) {
 }
 
 static void start(bool as_root) {
-  int pair[2];
   snprintf(folder, sizeof folder, "/tmp/qasid-auth-XXXXXX");
   assert_non_null(mkdtemp(folder));
   if (as_root) assert_int_equal(chown(folder, NOBODY, NOBODY), 0);
-  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-  child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    close(pair[0]);
-    if (pair[1] != 3 && dup2(pair[1], 3) != 3) _exit(99);
-    if (pair[1] != 3) close(pair[1]);
-    _exit(auth_main(0, NULL));
-  }
-  close(pair[1]);
-  parent_fd = pair[0];
+  spawn(auth_main);
   set_up(as_root);
 }
 

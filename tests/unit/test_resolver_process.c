@@ -1,40 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 /* The resolver as the process it is: confined, between a dialling process and the name servers of a
  * small world, both played here. The servers speak UDP and TCP, IPv4 and IPv6, on one port. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/process_kit.h"
 
-#include <cmocka.h>
-
-#include "conf/conf.h"
 #include "ipc/dialer_resolver.h"
-#include "ipc/parent_process.h"
-#include "ipc/roles.h"
 #include "lib/base/sys.h"
 #include "lib/dns/dns.h"
 #include "src/resolver/resolver.h"
-#include "src/roles.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum {
   OPEN_MAX = 64,
   BURST = 4 * 50, /* by the options' defaults */
   DIALER = 7,
-  NOBODY = 65534,
-  PATIENCE_MS = 60000,
   PORT_TRIES = 200
 };
 
@@ -43,8 +26,8 @@ enum {
 enum { UDP4, UDP6, TCP4, TCP6, SOCKETS };
 
 static uint16_t port;
-static pid_t server, child;
-static int parent_fd, dialer_fd;
+static pid_t server;
+static int dialer_fd;
 static char empty[64];
 static bool one_server;
 static enum role dialer_kind = ROLE_COLLECTOR;
@@ -172,29 +155,6 @@ static int stop_server(void **state) {
 
 /* --- the process --- */
 
-/* One message, one packet. */
-static void put(int fd, uint16_t type, uint64_t tag, const struct buf *payload, int pass) {
-  struct buf b;
-  buf_init(&b, IPC_PACKET_MAX);
-  size_t at = ipc_open(&b, type, tag, pass >= 0);
-  if (payload) buf_put(&b, buf_slice(payload));
-  ipc_close(&b, at);
-  char control[CMSG_SPACE(sizeof(int))] = { 0 };
-  struct iovec iov = { (void *)(uintptr_t)buf_slice(&b).p, buf_len(&b) };
-  struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-  if (pass >= 0) {
-    m.msg_control = control;
-    m.msg_controllen = sizeof control;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    *c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
-                           .cmsg_level = SOL_SOCKET,
-                           .cmsg_type = SCM_RIGHTS };
-    memcpy(CMSG_DATA(c), &pass, sizeof pass);
-  }
-  assert_int_equal(sendmsg(fd, &m, MSG_NOSIGNAL), (ssize_t)buf_len(&b));
-  buf_free(&b);
-}
-
 /* The messages of a packet one after another; the next packet when it is used up. False: the
  * channel is over.
  */
@@ -214,10 +174,9 @@ static bool get(int fd, struct ipc_msg *m) {
   return true;
 }
 
-static void say_config(const char *more) {
-  struct buf text, packed, b, err;
-  buf_init(&text, 1024), buf_init(&packed, 64 * 1024), buf_init(&b, IPC_PAYLOAD_MAX),
-      buf_init(&err, 1024);
+static void say_options(const char *more) {
+  struct buf text, err;
+  buf_init(&text, 1024), buf_init(&err, 1024);
   if (one_server)
     buf_printf(&text, "dns_servers = { \"127.0.0.1@%u\" }\n", port);
   else
@@ -225,57 +184,22 @@ static void say_config(const char *more) {
   buf_printf(&text, "dns_timeout = %u\n%s\n", patience_s, more);
   struct conf *conf = conf_parse(buf_slice(&text), "test", &err);
   if (!conf) fail_msg("%.*s", SLICE_ARG(buf_slice(&err)));
-  conf_pack(conf, &packed);
-  process_config_put(&b, &(struct process_config){ buf_slice(&packed) });
-  put(parent_fd, process_config_type, 0, &b, -1);
+  say_config(conf);
   conf_free(&conf);
-  buf_free(&text), buf_free(&packed), buf_free(&b), buf_free(&err);
-}
-
-static void say_hello(bool as_root) {
-  struct buf b;
-  buf_init(&b, 4096);
-  process_hello_put(
-      &b, &(struct process_hello){ ROLE_RESOLVER, 5, as_root, as_root ? NOBODY : getuid(),
-                                   as_root ? NOBODY : getgid(), SLICE_NONE, slice_str(empty) });
-  put(parent_fd, process_hello_type, 0, &b, -1);
-  buf_free(&b);
-}
-
-static void join_dialer(void) {
-  int pair[2];
-  struct buf b;
-  buf_init(&b, 64);
-  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-  process_channel_put(&b, &(struct process_channel){ (uint8_t)dialer_kind, DIALER });
-  put(parent_fd, process_channel_type, 0, &b, pair[1]);
-  close(pair[1]);
-  dialer_fd = pair[0];
-  buf_free(&b);
+  buf_free(&text), buf_free(&err);
 }
 
 /* Returns what the process said when it was told to go. */
 static uint16_t start_process(bool as_root, const char *more) {
-  int pair[2];
   struct ipc_msg m = { 0 };
   rest = SLICE_NONE;
   snprintf(empty, sizeof empty, "/tmp/qasid-empty-XXXXXX");
   assert_non_null(mkdtemp(empty));
   assert_int_equal(chmod(empty, 0755), 0);
-  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-  child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    close(pair[0]);
-    if (pair[1] != 3 && dup2(pair[1], 3) != 3) _exit(99);
-    if (pair[1] != 3) close(pair[1]);
-    _exit(resolver_main(0, NULL));
-  }
-  close(pair[1]);
-  parent_fd = pair[0];
-  say_hello(as_root);
-  say_config(more);
-  join_dialer();
+  spawn(resolver_main);
+  say_hello(ROLE_RESOLVER, as_root, NULL, empty);
+  say_options(more);
+  dialer_fd = join(dialer_kind, DIALER);
   put(parent_fd, process_go_type, 0, NULL, -1);
   assert_true(get(parent_fd, &m));
   rest = SLICE_NONE;

@@ -11,6 +11,7 @@
 #include "mail/smtp/data.h"
 #include "mail/smtp/line.h"
 #include "mail/smtp/reply.h"
+#include "tests/unit/spellings.h"
 
 /* --- the end of a message --- */
 
@@ -44,38 +45,6 @@ static struct taken take(struct slice in, size_t step, size_t room) {
   }
   return t;
 }
-
-#define S(lit) \
-  { (const uint8_t *)(lit), sizeof(lit) - 1 }
-/* SM-1 to SM-19. */
-static const struct slice spellings[] = {
-  S("\n.\n"),
-  S("\n.\r\n"),
-  S("\r\n.\n"),
-  S("\r.\r"),
-  S("\r.\n"),
-  S("\n.\r"),
-  S("\r.\r\n"),
-  S("\r\n.\r"),
-  S("\r\n\0.\r\n"),
-  S("\r\n.\0\r\n"),
-  S("\n\n.\n\n"),
-  S("\r\r\n.\r\r\n"),
-  S("\r\n.\r\r\n"),
-  S("\r\n.\n\r\n"),
-  S("\r\n .\r\n"),
-  S("\r\n. \r\n"),
-  S("\r\n.\t\r\n"),
-  S("\x85.\x85"),
-  S("\xe2\x80\xa8.\xe2\x80\xa8"),
-  S("\x0b.\x0b"),
-  S("\x0c.\x0c"),
-  S("\r\n\x1a.\r\n"),
-  S("\r\n\x7f.\r\n"),
-  S("\r\n\xEF\xBB\xBF.\r\n"),
-  S("\r\n..\r\n"),
-  S("\r\n.\r.\r\n"),
-};
 
 /* CR and LF only together, no NUL: looked for another way than the door does. */
 static bool is_behind_the_door(struct slice s) {

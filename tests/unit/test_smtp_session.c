@@ -2,6 +2,7 @@
 /* src/smtpd: what is said when, driven through the session's contract. The ids are those of SMTP's
  * known attacks: SM end-of-data spellings, ST order, W other protocols, IN injection. */
 #include "tests/unit/smtp_kit.h"
+#include "tests/unit/spellings.h"
 
 static void kept_is(const struct kit *k, size_t i, const char *want) {
   assert_true(i < k->count);
@@ -257,37 +258,6 @@ static void sampled_sequences(void **state) {
 }
 
 /* --- the end of a message --- */
-
-#define S(lit) \
-  { (const uint8_t *)(lit), sizeof(lit) - 1 }
-static const struct slice spellings[26] = {
-  S("\n.\n"),
-  S("\n.\r\n"),
-  S("\r\n.\n"),
-  S("\r.\r"),
-  S("\r.\n"),
-  S("\n.\r"),
-  S("\r.\r\n"),
-  S("\r\n.\r"),
-  S("\r\n\0.\r\n"),
-  S("\r\n.\0\r\n"),
-  S("\n\n.\n\n"),
-  S("\r\r\n.\r\r\n"),
-  S("\r\n.\r\r\n"),
-  S("\r\n.\n\r\n"),
-  S("\r\n .\r\n"),
-  S("\r\n. \r\n"),
-  S("\r\n.\t\r\n"),
-  S("\x85.\x85"),
-  S("\xe2\x80\xa8.\xe2\x80\xa8"),
-  S("\x0b.\x0b"),
-  S("\x0c.\x0c"),
-  S("\r\n\x1a.\r\n"),
-  S("\r\n\x7f.\r\n"),
-  S("\r\n\xEF\xBB\xBF.\r\n"),
-  S("\r\n..\r\n"),
-  S("\r\n.\r.\r\n"),
-};
 
 /* SM-1 to SM-19, SM-20: one reply for one message, whatever is inside and wherever it is cut; what
  * is kept has no bare CR, LF or NUL, and the inner message is text. */

@@ -31,16 +31,6 @@ static unsigned files_below(struct kit *k, const char *folder) {
   return n;
 }
 
-static uint64_t alice(struct kit *k) {
-  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
-  return kit_account(k, "alice@example.org");
-}
-
-static void must_be_sound(struct kit *k) {
-  struct answer a = kit_command(k, "check");
-  if (a.code != CLI_OK || a.count) fail_msg("check: %s\n%s", a.text, a.rows);
-}
-
 /* A message of so many octets, 2 at least; its header is empty. */
 static struct slice big(size_t n) {
   static uint8_t mem[6 * 1024 * 1024];

@@ -97,11 +97,6 @@ static enum collect_outcome housekeeping(struct kit *k, uint64_t run) {
   return KIT_HEAR(k, collect_tidied).outcome;
 }
 
-static uint64_t alice(struct kit *k) {
-  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
-  return kit_account(k, "alice@example.org");
-}
-
 static uint32_t inbox_count(struct kit *k, uint64_t tag, uint64_t account) {
   uint32_t n = kit_open_drop(k, tag, account)->opened.count;
   kit_quit(k, tag);
@@ -517,7 +512,7 @@ static void judge(struct life *l) {
   look(l, false);
   run(l, MESSAGES);
   look(l, true);
-  is_sound(l);
+  must_be_sound(&l->k);
 }
 
 static void every_operation(enum fault fault, enum ending ending) {

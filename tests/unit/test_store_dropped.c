@@ -10,11 +10,6 @@
 #define MESSAGE "Subject: hello\r\n\r\nhi\r\n"
 #define NAME "0123456789abcdef"
 
-static uint64_t alice(struct kit *k) {
-  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
-  return kit_account(k, "alice@example.org");
-}
-
 static bool submit(struct kit *k, uint64_t tag, const char *name, const char *to) {
   struct buf list;
   kit_rcpts(&list, to);

@@ -233,7 +233,7 @@ static void judge_undeleted(struct life *l, const unsigned *seen) {
 
 static void check(struct life *l) {
   rest(l);
-  is_sound(l);
+  must_be_sound(&l->k);
 }
 
 static void judge(struct life *l) {
@@ -251,10 +251,7 @@ static void judge(struct life *l) {
 
 static void settings(struct conf *conf) { conf->undelete_time = WINDOW_S; }
 
-static void before(struct life *l) {
-  assert_int_equal(kit_command(&l->k, "domain add example.org").code, CLI_OK);
-  assert_int_equal(kit_account(&l->k, "alice@example.org"), 1);
-}
+static void before(struct life *l) { assert_int_equal(alice(&l->k), 1); }
 
 #define STORY(course) \
   { sizeof(struct plot), ROLE_SMTPD, SMTPD, settings, before, course, judge }

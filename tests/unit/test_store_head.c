@@ -13,16 +13,6 @@ enum { WHOLE_MAX = 1024 * 1024 };
 
 static int set_up(void **state) { return kit_setup(state); }
 
-static uint64_t alice(struct kit *k) {
-  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
-  return kit_account(k, "alice@example.org");
-}
-
-static void must_be_sound(struct kit *k) {
-  struct answer a = kit_command(k, "check");
-  if (a.code != CLI_OK || a.count) fail_msg("check: %s\n%s", a.text, a.rows);
-}
-
 /* `n` octets, at least 8, that are one field. */
 static void put_field(struct buf *b, size_t n) {
   buf_put_str(b, "X-A: ");

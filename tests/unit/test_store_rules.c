@@ -17,11 +17,6 @@ static struct pop_rules_are rules(struct kit *k) {
   return KIT_HEAR(k, pop_rules_are);
 }
 
-static uint64_t alice(struct kit *k) {
-  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
-  return kit_account(k, "alice@example.org");
-}
-
 /* A login that came to be begins the delay; one that was refused does not; it outlives no restart.
  */
 static void login_delay(struct kit *k, uint64_t account) {

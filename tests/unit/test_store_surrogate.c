@@ -12,11 +12,6 @@ enum { HIGH_MORE = sizeof "=?UTF-8?Q?=C3=A9?=" - 1 - 2 /* octets that the surrog
 
 static int set_up(void **state) { return kit_setup(state); }
 
-static uint64_t alice(struct kit *k) {
-  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
-  return kit_account(k, "alice@example.org");
-}
-
 static enum commit_outcome deliver(struct kit *k, struct slice tail, const char *from,
                                    uint64_t surrogate) {
   struct buf list;

@@ -5,8 +5,7 @@
 
 static uint64_t scene(struct kit *k, uint64_t undelete_time) {
   k->conf->undelete_time = undelete_time;
-  assert_int_equal(kit_command(k, "domain add example.org").code, CLI_OK);
-  return kit_account(k, "alice@example.org");
+  return alice(k);
 }
 
 /* `count` messages of a few hundred octets, the last a file. */
@@ -37,11 +36,6 @@ static void housekeeping(struct kit *k, int64_t seconds) {
   k->now_s += seconds;
   store_housekeeping(k->store, k->now_s);
   kit_pump(k);
-}
-
-static void check(struct kit *k) {
-  struct answer a = kit_command(k, "check");
-  if (a.code != CLI_OK) fail_msg("%s %s", a.rows, a.text);
 }
 
 static void sql(struct kit *k, const char *text) {
@@ -78,7 +72,7 @@ static void kept_for_a_while(void **state) {
   assert_int_equal(fact(k, "\nmessages "), 0);
   assert_int_equal(fact(k, "deleted-kept "), 3);
   assert_int_equal(kit_command(k, "mail deleted alice@example.org").count, 3);
-  check(k);
+  assert_sound(k);
   housekeeping(k, 3599);
   kit_idle(k);
   assert_int_equal(fact(k, "deleted-kept "), 3);
@@ -89,7 +83,7 @@ static void kept_for_a_while(void **state) {
   assert_int_equal(fact(k, "deleted-purged "), 3);
   assert_int_equal(files(k), 0);
   assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 0);
-  check(k);
+  assert_sound(k);
 }
 
 static void off_by_default(void **state) {
@@ -100,7 +94,7 @@ static void off_by_default(void **state) {
   assert_int_equal(kit_command(k, "mail deleted alice@example.org").count, 0);
   kit_idle(k);
   assert_int_equal(files(k), 0);
-  check(k);
+  assert_sound(k);
 }
 
 /* What was kept under another configuration goes with the next round. */
@@ -114,7 +108,7 @@ static void switched_off(void **state) {
   assert_int_equal(fact(k, "deleted-kept "), 2);
   housekeeping(k, 0);
   assert_int_equal(fact(k, "deleted-kept "), 0);
-  check(k);
+  assert_sound(k);
 }
 
 /* Where in the maildrop that UIDL is, once; and the place is the list's end if it is not there. */
@@ -143,7 +137,7 @@ static void has_new_uids(struct kit *k, uint64_t account, const struct drop *bef
     assert_true(d->uid[at] > last_uid);
   }
   kit_quit(k, 1);
-  check(k);
+  assert_sound(k);
 }
 
 static void brought_back(void **state) {
@@ -160,7 +154,7 @@ static void brought_back(void **state) {
   assert_int_equal(kit_command(k, "mail undelete alice@example.org 8 9").code, CLI_NOT_FOUND);
   assert_int_equal(kit_command(k, "mail undelete alice@example.org 8 8").code, CLI_NOT_FOUND);
   assert_int_equal(listed(k, account), 2);
-  check(k);
+  assert_sound(k);
   assert_int_equal(kit_command(k, "mail undelete alice@example.org --since 2m").count, 298);
   has_new_uids(k, account, &before, 300);
   assert_int_equal(fact(k, "\nmessages "), 300);
@@ -187,7 +181,7 @@ static void uids_run_out(void **state) {
   assert_int_equal(listed(k, account), 0);
   assert_int_equal(kit_command(k, "mail undelete alice@example.org 1 2").count, 2);
   assert_int_equal(kit_command(k, "mail undelete alice@example.org 3").code, CLI_REFUSED);
-  check(k);
+  assert_sound(k);
 }
 
 static void wrong_commands(void **state) {
@@ -214,12 +208,12 @@ static void a_shared_body(void **state) {
       COMMIT_DONE);
   delete_all(k, alice);
   delete_all(k, bob);
-  check(k);
+  assert_sound(k);
   assert_int_equal(kit_command(k, "mail undelete bob@example.org --all").count, 1);
   housekeeping(k, 3600);
   assert_int_equal(listed(k, bob), 1);
   assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 0);
-  check(k);
+  assert_sound(k);
 }
 
 /* A UIDL whose message can come back is given to no other. */
@@ -249,11 +243,11 @@ static void uidls_stay_unique(void **state) {
   assert_string_equal(import_one(k, "theirs"), "gone");
   assert_int_equal(kit_command(k, "mail undelete alice@example.org 1").count, 1);
   assert_string_equal(import_one(k, "theirs"), "there");
-  check(k);
+  assert_sound(k);
   delete_all(k, account);
   housekeeping(k, 3601);
   assert_string_equal(import_one(k, "theirs"), "gone");
-  check(k);
+  assert_sound(k);
 }
 
 /* What a migration is told of a message that was restored: it came here, whatever UIDL it has. So
@@ -273,7 +267,7 @@ static void restored_is_not_imported(void **state) {
     assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 2);
     assert_string_equal(import_one(k, own), "there");
     assert_string_equal(import_one(k, "theirs"), "there");
-    check(k);
+    assert_sound(k);
   }
   struct answer uidls = kit_command(k, "mail uidls alice@example.org");
   snprintf(row, sizeof row, "%s 5 no ", own);
@@ -290,7 +284,7 @@ static void restored_is_not_imported(void **state) {
   housekeeping(k, 3601);
   snprintf(own, sizeof own, "%08x%08x", (unsigned)validity, 1u);
   assert_string_equal(import_one(k, own), "gone");
-  check(k);
+  assert_sound(k);
 }
 
 /* No quota counts it, but undelete_space bounds it. */
@@ -305,7 +299,7 @@ static void its_space_is_bounded(void **state) {
   housekeeping(k, 1);
   assert_true(fact(k, "deleted-kept-octets ") <= 50200);
   assert_true(fact(k, "deleted-kept-octets ") > 49000);
-  check(k);
+  assert_sound(k);
 }
 
 static void account_delete_takes_it_along(void **state) {
@@ -319,7 +313,7 @@ static void account_delete_takes_it_along(void **state) {
   kit_idle(k);
   assert_int_equal(files(k), 0);
   housekeeping(k, 3600);
-  check(k);
+  assert_sound(k);
 }
 
 /* --- EXPIRE --- */
@@ -340,12 +334,12 @@ static void old_mail_goes(struct kit *k, uint64_t account) {
   assert_int_equal(listed(k, account), 300);
   assert_int_equal(fact(k, "messages-expired "), 400);
   assert_int_equal(fact(k, "\nmessages "), 300);
-  check(k);
+  assert_sound(k);
   housekeeping(k, 86400);
   assert_int_equal(listed(k, account), 0);
   kit_reopen(k);
   assert_int_equal(fact(k, "\noctets "), 0);
-  check(k);
+  assert_sound(k);
 }
 
 static void expires(void **state) {
@@ -362,7 +356,7 @@ static void expires_and_is_kept(void **state) {
   assert_int_equal(fact(k, "deleted-kept "), 700);
   set_expire(k, CONF_NEVER);
   assert_int_equal(kit_command(k, "mail undelete alice@example.org --all").count, 700);
-  check(k);
+  assert_sound(k);
 }
 
 /* Days of an imported message begin when it is imported, not when it was written. */
@@ -375,7 +369,7 @@ static void imports_have_their_days(void **state) {
   assert_int_equal(listed(k, account), 1);
   housekeeping(k, 86400);
   assert_int_equal(listed(k, account), 0);
-  check(k);
+  assert_sound(k);
 }
 
 static void run_reads(struct kit *k) {
@@ -419,7 +413,7 @@ static void open_maildrops_stay(void **state) {
   assert_true(KIT_HEAR(k, pop_listing).last);
   kit_quit(k, 6);
   buf_free(&whole);
-  check(k);
+  assert_sound(k);
 }
 
 /* The session went while its open job was parked. */
