@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Runs a slice of an administrator's command (jobs/admin.h). If it fails, nothing of its answer is
- * sent but the reason. */
+/* Runs a slice of an administrative command (jobs/admin.h). If it fails, only the reason is
+ * sent. */
 #include "src/store/sql/admin.h"
 
 #include "src/store/sql/work.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The administrator's commands as the database runs them (jobs/verbs.def), and what they share. */
+/* Administrative commands as the database runs them (jobs/verbs.def), and their common
+ * functions. */
 #ifndef QASID_STORE_SQL_ADMIN_H
 #define QASID_STORE_SQL_ADMIN_H
 
@@ -12,17 +13,16 @@ struct named_account {
   uint64_t id, inbox;
   uint32_t uidvalidity;
 };
-/* `address` as typed. DB_OK with id 0: there is none (and admin_send has answered so). */
+/* `address` as typed. DB_OK with id 0: there is none (and admin_send has said so). */
 enum db_result admin_account(struct store_engine *e, struct admin_job *a, struct slice address,
                              struct named_account *ret);
 
-/* Deletes some hundreds of the account's messages; when none is left its folders, and *ret_empty.
- */
+/* Deletes some hundreds of the account's messages; if none is left, its folders, and sets
+ * *ret_empty. */
 enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, int64_t account,
                                    bool *ret_empty);
 
-/* Some of those that could be brought back go for good. *ret_count 0: there was none
- * . */
+/* Purges some restorable messages. *ret_count 0: there were none. */
 enum db_result admin_purge_folder(struct store_engine *e, uint64_t folder, size_t *ret_count);
 
 /* --- a command each --- */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* account: who has a mailbox here, and the limits of each. Every change is one transaction.
+/* account: the mailboxes, and the limits of each. Every change is one transaction.
  *
- *  1. An account is made with its inbox and its address, in one transaction.
+ *  1. An account is created with its inbox and its address, in one transaction.
  *  2. A limit has one row here, from which its word, its column and its values come.
- *  3. Deleting one takes its addresses first, so that nobody finds it any more; the account itself
- * ends with the slice that finds its folders empty. */
+ *  3. Deleting one removes its addresses first, so that it cannot be found any more; the account
+ *     itself is removed in the slice that finds its folders empty. */
 #include "lib/base/num.h"
 #include "lib/base/units.h"
 #include "src/store/sql/admin_directory.h"
@@ -19,7 +19,7 @@ static bool whole_number(struct slice text, uint64_t *ret) {
   return num_parse(text, UINT32_MAX, ret);
 }
 
-/* A row is one limit: its word, its column, what its values are. */
+/* One limit: its word, its column, its kind of values. */
 struct limit {
   const char *word, *update, *meant;
   bool (*parse)(struct slice text, uint64_t *ret);
@@ -47,9 +47,9 @@ static const struct limit limits[] = {
 };
 enum { LIMITS = sizeof limits / sizeof *limits };
 
-enum { USUAL = ADMIN_QUOTA_DEFAULT }; /* the option's: NULL in the table */
+enum { USUAL = ADMIN_QUOTA_DEFAULT }; /* as the option says: NULL in the table */
 
-/* A limit's value as it is kept. */
+/* A limit's value in its stored form. */
 static bool limit_value(struct admin_job *a, const struct limit *l, struct slice word,
                         int64_t *ret) {
   uint64_t n = 0;
@@ -223,7 +223,7 @@ enum db_result verb_account_limits(struct store_engine *e, struct admin_job *a) 
 
 /* --- deleting one --- */
 
-/* First slice: nobody finds the account any more. Its name is its address, the only one that is its
+/* First slice: makes the account impossible to find. Its name is its address, the only one of its
  * own. */
 static enum db_result account_close(struct store_engine *e, struct admin_job *a, struct slice name,
                                     int64_t id) {

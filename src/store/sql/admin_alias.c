@@ -7,7 +7,7 @@
 
 /* --- alias --- */
 
-/* Whether `to` leads, over aliases, to `from`. */
+/* True if `to` leads, through aliases, to `from`. */
 static enum db_result leads_to(struct store_engine *e, struct slice to, struct slice from,
                                bool *ret) {
   struct db_stmt *s = db_prepare(
@@ -25,7 +25,7 @@ static enum db_result leads_to(struct store_engine *e, struct slice to, struct s
   return r;
 }
 
-/* An address elsewhere: its local part as typed (RFC 5321 §2.4). */
+/* A remote address: its local part as typed (RFC 5321 §2.4). */
 static bool target_elsewhere(struct admin_job *a, struct slice typed, struct admin_address *x) {
   struct buf text;
   buf_init(&text, DIR_ADDRESS_MAX);
@@ -38,7 +38,7 @@ static bool target_elsewhere(struct admin_job *a, struct slice typed, struct adm
   return a->sends && x->text.p;
 }
 
-/* Where an address may lead: *ret is its text. False: answered, or *r is an error. */
+/* A target of an address: *ret is its text. False: answered, or *r is an error. */
 static bool get_target(struct store_engine *e, struct admin_job *a,
                        const struct admin_address *alias, struct slice typed, struct slice *ret,
                        enum db_result *r) {
@@ -75,8 +75,8 @@ enum db_result admin_add_target(struct store_engine *e, struct admin_job *a,
   return r == DB_OK ? admin_changed(a, CHANGE_ADDRESS, alias->text) : r;
 }
 
-/* Adds targets to the alias, which is made when it is new. Everything is looked at before anything
- * is written, because the transaction is shared with other jobs. */
+/* Adds targets to the alias, creating it if it is new. Everything is checked before anything is
+ * written, because the transaction is shared with other jobs. */
 enum db_result verb_alias_add(struct store_engine *e, struct admin_job *a) {
   struct admin_address alias;
   struct slice targets[ADMIN_WORDS_MAX];
@@ -119,7 +119,7 @@ static enum db_result remove_targets(struct store_engine *e, struct admin_job *a
   return r == DB_OK ? admin_changed(a, CHANGE_ADDRESS, x->text) : r;
 }
 
-/* The targets take the place of those that were there; none: it is forwarded no more. */
+/* The targets replace the existing ones; none: it is no longer forwarded. */
 static enum db_result set_forward(struct store_engine *e, struct admin_job *a,
                                   const struct admin_address *x) {
   struct slice targets[ADMIN_WORDS_MAX];

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-/* Many mailboxes at once: bulk put ROWS (as often as it takes), then bulk check, add, which or
- * delete, which takes all rows that were put.
+/* Many mailboxes at once: bulk put ROWS (as often as needed), then bulk check, add, which or
+ * delete, which uses all rows that were put.
  *
  * A row is four values: its line in the administrator's file, the address, the quota ("" for the
- * option's), aliases that lead to it (separated by blanks). All rows are looked at before any is
- * written; one that is wrong is a row of the answer (line, what), and then nothing is written. What
- * is written is one transaction; its answer is the numbers of the mailboxes. A mailbox that is
- * there already is taken as it is: a command that was interrupted left it without its login, and
- * auth knows of those that have one. */
+ * option's), aliases that lead to it (separated by blanks). All rows are checked before any is
+ * written; a wrong one is reported as a row of the answer (line, what), and then nothing is
+ * written. All writes are one transaction; its answer is the numbers of the mailboxes. An existing
+ * mailbox is accepted unchanged: an interrupted command left it without its login, and auth checks
+ * those that have one. */
 #include <stdlib.h>
 
 #include "src/store/sql/admin_directory.h"
 
 enum {
   BULK_ROWS_MAX = 20000,
-  WORK_WITH_MAIL = 32 /* what some hundreds of messages count, in accounts */
+  WORK_WITH_MAIL = 32 /* the cost of some hundreds of messages, counted in accounts */
 };
 
 struct bulk_row {
@@ -80,7 +80,7 @@ static enum db_result write_aliases(struct store_engine *e, struct admin_job *a,
   enum db_result r = DB_OK;
   while (r == DB_OK && next_alias(&aliases, &alias)) {
     if (!admin_get_alias(e, a, alias, &x, &r)) return r == DB_OK ? DB_CONSTRAINT : r;
-    if (x.account) return DB_CONSTRAINT; /* made by a row before it */
+    if (x.account) return DB_CONSTRAINT; /* created by an earlier row */
     if (!x.there) r = admin_put_address(e, a, &x, 0);
     if (r == DB_OK) r = admin_add_target(e, a, &x, target);
   }
@@ -123,7 +123,7 @@ enum db_result verb_bulk_add(struct store_engine *e, struct admin_job *a) {
 
 /* --- deleting --- */
 
-/* The lines of those that are no accounts. */
+/* The lines of the rows that are not accounts. */
 enum db_result verb_bulk_which(struct store_engine *e, struct admin_job *a) {
   struct slice rows = buf_slice(&a->bulk);
   struct bulk_row row;
@@ -139,12 +139,12 @@ enum db_result verb_bulk_which(struct store_engine *e, struct admin_job *a) {
   return r;
 }
 
-/* Where a bulk delete is in its rows; before: when the present slice began. */
+/* The progress of a bulk delete; before: at the start of the current slice. */
 struct bulk_place {
   struct slice rest, before;
 };
 
-/* One row, or some of its mail. *ret_rest: the row comes again. */
+/* One row, or some of its mail. *ret_rest: the row is to be processed again. */
 static enum db_result delete_row(struct store_engine *e, struct admin_job *a,
                                  const struct bulk_row *row, bool *ret_rest) {
   enum admin_deleted deleted;
@@ -174,8 +174,8 @@ static enum db_result delete_some(struct store_engine *e, struct admin_job *a,
   return r;
 }
 
-/* A slice goes on where the last one ended; one that is run again after a rollback begins where it
- * began. */
+/* A slice continues where the last one ended; one that is run again after a rollback starts from
+ * the same point. */
 enum db_result verb_bulk_delete(struct store_engine *e, struct admin_job *a) {
   struct bulk_place *x = a->state;
   if (!x) {

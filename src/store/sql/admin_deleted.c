@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* mail deleted, mail undelete: lists the deleted messages that can be brought back, and brings them
- * back. */
+/* mail deleted, mail undelete: lists restorable deleted messages, and restores them. */
 #include <stdlib.h>
 
 #include "lib/base/num.h"
@@ -126,7 +125,7 @@ static enum db_result restore_row(struct store_engine *e, struct admin_job *a, s
   return DB_OK;
 }
 
-/* Brings all of `rows` back. */
+/* Restores all of `rows`. */
 static enum db_result restore_rows(struct store_engine *e, struct admin_job *a,
                                    const struct named_account *account,
                                    const struct deleted_row *rows, size_t count) {
@@ -161,7 +160,7 @@ static enum db_result restore_named(struct store_engine *e, struct admin_job *a,
   return restore_rows(e, a, account, rows, w->count);
 }
 
-/* --all is done in slices: a message that is back is not found by the next slice. */
+/* --all works in slices: a restored message is not found by the next slice. */
 static enum db_result restore_all(struct store_engine *e, struct admin_job *a,
                                   const struct named_account *account, const struct wanted *w) {
   size_t count;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* domain, and the addresses in domains: how one is looked up, put in and taken away, for the
- * commands about accounts (admin_account.c) and aliases (admin_alias.c) too. Every change is one
- * transaction and keeps schema.h's sixth invariant: no address without its domain, no alias that
- * leads nowhere. */
+/* domain, and the addresses in domains: how one is looked up, added and removed, for the commands
+ * about accounts (admin_account.c) and aliases (admin_alias.c) too. Every change is one transaction
+ * and keeps schema.h's sixth invariant: no address without its domain, no alias that leads
+ * nowhere. */
 #include "src/store/sql/admin_directory.h"
 
 #include "lib/unicode/prepare.h"
@@ -33,8 +33,8 @@ static enum db_result is_kept(struct store_engine *e, struct slice text, bool *r
   return r;
 }
 
-/* One of before that is the same by now: an address, or the name of an account that has none any
- * more (its deletion was not finished). *ret is not changed where there is none. */
+/* An older spelling of the same address, or the name of an account without an address (whose
+ * deletion was not finished). *ret is unchanged if there is none. */
 static enum db_result find_odd(struct store_engine *e, struct admin_job *a, struct slice text,
                                struct slice *ret) {
   static const char *const kept[] = {
@@ -56,8 +56,7 @@ static enum db_result find_odd(struct store_engine *e, struct admin_job *a, stru
   return found ? DB_OK : r;
 }
 
-/* An address as it is kept: of what was typed, the spelling that is there, or the one that a new
- * one gets. */
+/* The stored form of an address: the existing spelling, or the one that a new one gets. */
 enum db_result admin_spelling(struct store_engine *e, struct admin_job *a, struct slice typed,
                               struct slice *ret) {
   struct buf text;
@@ -105,7 +104,7 @@ enum db_result admin_find_address(struct store_engine *e, struct admin_address *
   return DB_OK;
 }
 
-/* Cut apart and looked up. False: answered, or *r is an error. */
+/* Split and looked up. False: answered, or *r is an error. */
 static bool look_up(struct store_engine *e, struct admin_job *a, struct admin_address *ret,
                     enum db_result *r) {
   *r = admin_find_address(e, ret);
@@ -131,7 +130,7 @@ bool admin_get_address(struct store_engine *e, struct admin_job *a, struct slice
   return look_up(e, a, ret, r);
 }
 
-/* The same of an alias, which may be all of a domain. */
+/* The same for an alias, which may catch all of a domain. */
 bool admin_get_alias(struct store_engine *e, struct admin_job *a, struct slice typed,
                      struct admin_address *ret, enum db_result *r) {
   *ret = (struct admin_address){ .text = admin_lower(a, typed), .local = SLICE("") };
@@ -154,7 +153,7 @@ enum db_result admin_put_address(struct store_engine *e, struct admin_job *a,
   return r == DB_OK ? admin_changed(a, CHANGE_ADDRESS, x->text) : r;
 }
 
-/* "*@example.org" would be an address like any other, which nobody means. False: answered. */
+/* "*@example.org" would be an ordinary address, which nobody means. False: answered. */
 bool admin_is_no_star(struct admin_job *a, const struct admin_address *x) {
   if (!slice_eq(x->local, SLICE("*"))) return true;
   admin_send(a, CLI_USAGE, "%.*s: all of a domain is meant by qasid alias add @%.*s TARGET",
@@ -164,7 +163,7 @@ bool admin_is_no_star(struct admin_job *a, const struct admin_address *x) {
 
 /* --- domain --- */
 
-/* What leads into a domain leads elsewhere until it is ours. False: answered, or *r is an error. */
+/* Targets in a domain are remote until it becomes local. False: answered, or *r is an error. */
 static bool nothing_leads_into(struct store_engine *e, struct admin_job *a, struct slice domain,
                                enum db_result *r) {
   struct db_stmt *s = db_prepare(
@@ -248,7 +247,7 @@ enum db_result admin_look_at_domain(struct store_engine *e, struct admin_job *a)
 
 /* --- taking an address away --- */
 
-/* Addresses that are to go: one, then each alias whose last target goes with it, and so on. */
+/* Addresses to be deleted: one, then each alias that loses its last target with it, and so on. */
 struct going {
   struct going *next;
   struct slice text;
@@ -260,7 +259,7 @@ static struct going *new_going(struct admin_job *a, struct slice text) {
   return g && g->text.p ? g : NULL;
 }
 
-/* Puts the aliases that have `g` as their only target behind `last`. An account whose only target
+/* Appends the aliases that have `g` as their only target after `last`. An account whose only target
  * it is keeps its mail again. */
 static enum db_result add_followers(struct store_engine *e, struct admin_job *a, struct slice text,
                                     struct going **last) {
@@ -283,8 +282,8 @@ static enum db_result add_followers(struct store_engine *e, struct admin_job *a,
   return r == DB_ROW ? DB_NOMEM : r;
 }
 
-/* Aliases (and accounts that are forwarded) that lead there lose that target: whoever gets the name
- * later is not whom they meant. Those that stay are rows of the answer. */
+/* Removes that target from aliases (and forwarded accounts): a later owner of the name is not the
+ * intended recipient. Those that remain are rows of the answer. */
 static enum db_result delete_target(struct store_engine *e, struct admin_job *a,
                                     struct slice target) {
   struct db_stmt *s = db_prepare(
@@ -329,7 +328,8 @@ static enum db_result delete_address(struct store_engine *e, struct admin_job *a
   return r == DB_OK ? delete_target(e, a, text) : r;
 }
 
-/* The address, and every alias that is left with no target by it; those are rows of the answer. */
+/* Deletes the address, and every alias that is left without a target by it; those are rows of the
+ * answer. */
 enum db_result admin_delete_address(struct store_engine *e, struct admin_job *a,
                                     struct slice text) {
   struct going *first = new_going(a, text), *last = first;

@@ -57,7 +57,7 @@ static enum db_result delete_folder(struct store_engine *e, uint64_t folder) {
   return db_run(s);
 }
 
-/* *ret_gone: it had nothing, and was deleted. */
+/* *ret_gone: it was empty, and was deleted. */
 static enum db_result empty_folder(struct store_engine *e, struct admin_job *a, int64_t account,
                                    uint64_t folder, bool *ret_gone) {
   uint32_t uids[DELETES_A_SLICE];
@@ -99,9 +99,9 @@ enum db_result admin_empty_account(struct store_engine *e, struct admin_job *a, 
 struct mail_walk {
   struct named_account account;
   uint64_t next; /* uids below it are done */
-  bool gone;     /* mail uidls: all that are here are; of those that are gone, up to `last` */
+  bool gone;     /* mail uidls: all existing ones are done; of the deleted ones, up to `last` */
   char last[72];
-  /* export: the message whose octets are under way */
+  /* export: a message's octets are being sent */
   bool inside;
   uint32_t uid;
   uint64_t at, size;
@@ -216,7 +216,7 @@ enum db_result verb_mail_uidls(struct store_engine *e, struct admin_job *a) {
 }
 
 /* Removes one message with an imported UIDL as if it had never come: if the old server lists it
- * again, it may be imported again. *ret_size 0: it is not there, or its UIDL was not imported. */
+ * again, it may be imported again. *ret_size 0: it does not exist, or its UIDL was not imported. */
 static enum db_result maildrop_message(struct store_engine *e, struct admin_job *a, uint64_t folder,
                                        uint32_t uid, uint64_t *ret_size) {
   struct db_stmt *s =
@@ -258,7 +258,7 @@ enum db_result verb_mail_drop(struct store_engine *e, struct admin_job *a) {
 
 /* --- export --- */
 
-/* The row of the next message. *ret_more false: that was all. */
+/* The row of the next message. *ret_more false: there are no more. */
 static enum db_result export_next(struct store_engine *e, struct admin_job *a, struct mail_walk *w,
                                   bool *ret_more) {
   struct db_stmt *s =
@@ -303,8 +303,8 @@ static void export_ended(struct admin_job *a, struct mail_walk *w, bool fine) {
   ADMIN_ROW(a, admin_num(a, w->uid), SLICE("unreadable"), SLICE("0"), SLICE("0"), SLICE_NONE);
 }
 
-/* Some octets of the message. One that cannot be read, or is damaged, is taken back before its last
- * octets are out, and the export goes on with the next. */
+/* Some octets of the message. One that cannot be read, or is damaged, is withdrawn before its last
+ * octets are sent, and the export continues with the next. */
 static enum db_result export_octets(struct store_engine *e, struct admin_job *a,
                                     struct mail_walk *w) {
   struct read_job rd = read_of(w);
@@ -346,7 +346,7 @@ enum db_result verb_export(struct store_engine *e, struct admin_job *a) {
 
 /* --- mail show --- */
 
-/* Its octets as they are stored, and nothing else. */
+/* Its octets as stored, unchanged. */
 static enum db_result show_begin(struct store_engine *e, struct admin_job *a, struct mail_walk *w) {
   uint64_t uid;
   if (!num_parse(a->words[1], UINT32_MAX, &uid))

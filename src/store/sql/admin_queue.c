@@ -17,7 +17,7 @@ enum { LOOK_FOR_LIST = 1000, BODY_A_SLICE = 48 * 1024, WAYS_SHOWN = 200 };
 
 /* --- queue list --- */
 
-/* The last attempt's words, and what the reason has to add. */
+/* The last attempt's reply, and details of the reason. */
 static struct slice last_of(struct admin_job *a, const struct selected *s) {
   struct buf b;
   buf_init(&b, 700);
@@ -33,7 +33,7 @@ static struct slice last_of(struct admin_job *a, const struct selected *s) {
   return text;
 }
 
-/* When the next action is due, which may be over; nothing where it is held. */
+/* When the next action is due, which may be past; nothing if it is held. */
 static struct slice next_of(struct admin_job *a, const struct selected *s) {
   if (s->held || s->to_fail) return SLICE("");
   return admin_num(a, (uint64_t)(s->why.until_s ? s->why.until_s : s->due));
@@ -164,7 +164,7 @@ enum db_result verb_queue_body(struct store_engine *e, struct admin_job *a) {
 
 /* --- queue history --- */
 
-/* By the classification rules that are built in now. */
+/* By the built-in classification rules. */
 static struct slice class_of(struct db_stmt *s, int64_t what) {
   int64_t packed = db_int(s, 11);
   const uint8_t enhanced[3] = { (uint8_t)(packed >> 16), (uint8_t)(packed >> 8), (uint8_t)packed };
@@ -199,7 +199,7 @@ enum db_result verb_queue_history(struct store_engine *e, struct admin_job *a) {
 /* A message counts in each state that one of its recipients is in. Since: the oldest of them. */
 static const struct {
   const char *word, *count, *since;
-  bool always; /* shown if there are none, too */
+  bool always; /* shown even if there are none */
 } states[] = {
   { "waiting", "SELECT sum(recipients), sum(messages) FROM queue_count WHERE kind = 0",
     "SELECT came FROM letter WHERE waiting > 0 ORDER BY came LIMIT 1", true },
@@ -228,8 +228,8 @@ static bool take_earlier(void *arg, struct slice destination, int64_t due) {
   return true;
 }
 
-/* When the first that waits was or is due; "" where nothing waits. A row of each destination is
- * read, not the queue. */
+/* When the first waiting one was or is due; "" if none waits. Reads one row of each destination,
+ * not the whole queue. */
 static enum db_result first_due(struct store_engine *e, struct admin_job *a, struct slice *ret) {
   int64_t first = SCHED_NEVER;
   enum db_result r = queue_destinations(e->db, take_earlier, &first);
@@ -253,7 +253,7 @@ static enum db_result state_row(struct store_engine *e, struct admin_job *a, siz
 }
 
 /* A row for each state: how many, since when the oldest is here, and when the first was or is due.
- * What is in a sender's hands is counted too: it may be late because the other server is slow. */
+ * Those in a sender's hands are counted too: one may be late because the other server is slow. */
 enum db_result verb_status_queue(struct store_engine *e, struct admin_job *a) {
   enum db_result r = DB_OK;
   admin_columns(a, "state recipients messages since due");
@@ -265,7 +265,7 @@ enum db_result verb_status_queue(struct store_engine *e, struct admin_job *a) {
 
 enum { HELD_ROWS_MAX = 50 };
 
-/* The selectors of queue list and queue release that fit just these. */
+/* The selectors of queue list and queue release that match exactly these. */
 static struct slice held_selectors(struct admin_job *a, struct slice account, struct slice reason) {
   struct buf b;
   buf_init(&b, 600);
@@ -276,7 +276,7 @@ static struct slice held_selectors(struct admin_job *a, struct slice account, st
   return words;
 }
 
-/* Of mail that came without a login the oldest is looked for among what is held; else among the
+/* For mail that came without a login, the oldest is searched among held mail; otherwise among the
  * account's. */
 #define HELD_SINCE                                                                               \
   "CASE q.account WHEN 0 THEN (SELECT l.came FROM recipient r JOIN letter l ON l.body = r.body"  \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Selects the recipients that a command of the queue is about, in slices (admin_queue.h).
+/* Selects the recipients that a queue command is about, in slices (admin_queue.h).
  *
  *   words → filters → the stage (index) that narrows most → gathered row numbers
  *   → each row is read and checked against all filters
  *
- * Invariants: a slice looks at a bounded number of rows; rows that arrive after the command began
+ * Invariants: a slice examines a bounded number of rows; rows that arrive after the command began
  * are not selected; a row is returned once. */
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@ enum { GATHER_A_SLICE = 5000, CLOCK_SLACK_S = 3600 };
 
 /* --- words --- */
 
-/* False: the value is none of that selector's, or *r is an error. */
+/* False: the value is invalid for that selector, or *r is an error. */
 typedef bool take_fn(struct store_engine *e, struct selection *x, struct slice value, int64_t now_s,
                      enum db_result *r);
 
@@ -44,7 +44,7 @@ static bool take_reason(struct store_engine *e, struct selection *x, struct slic
   return smtp_class_named(value) < SMTP_CLASSES;
 }
 
-/* An account that does not exist selects nothing (0 would select the rows that came without
+/* An account that does not exist selects nothing (0 would select the rows that came without a
  * login). */
 static bool take_account(struct store_engine *e, struct selection *x, struct slice value,
                          int64_t now_s, enum db_result *r) {
@@ -93,7 +93,7 @@ static const struct selector {
 };
 enum { SELECTORS = sizeof selectors / sizeof *selectors, ADDRESS_AT = SELECTORS - 2, ID_AT };
 
-/* SELECTORS: none. An address may have = in it, an id never has. */
+/* SELECTORS: none. An address may contain =, an id never does. */
 static size_t selector_of(struct slice word, struct slice *ret_value) {
   for (size_t i = 0; i < ADDRESS_AT; i++) {
     struct slice key = slice_str(selectors[i].key);
@@ -152,13 +152,13 @@ enum stage {
                "due", "id", " AND id <= ?4")                                    \
   " LIMIT 5000"
 
-/* A letter's recipients, of letters that are found by a column of theirs. */
+/* The recipients of letters found by one of their columns. */
 #define LETTERS_BY(column)                                                            \
   "SELECT r.id, l.body, r.id FROM letter l JOIN recipient r ON r.body = l.body WHERE" \
   " l." column " = ?3 AND l.body >= ?1 AND (l.body > ?1 OR r.id > ?2) AND r.id <= ?4" \
   " ORDER BY l.body, r.id LIMIT 5000"
 
-/* Recipients in the order of their rows; the second number of the cursor has no use. */
+/* Recipients in the order of their rows; the second number of the cursor is unused. */
 #define ROWS_WHERE(filter)                                                    \
   "SELECT id, id, 0 FROM recipient WHERE " filter " AND id > ?1 AND id <= ?4" \
   " AND CAST(?2 AS BIGINT) IS NOT NULL ORDER BY id LIMIT 5000"
@@ -187,7 +187,8 @@ static bool only_held(const struct selection *x) {
          x->reason == QUEUE_REASON_LIMITS || x->reason == QUEUE_REASON_TO_FAIL;
 }
 
-/* What narrows it most. A domain of recipients: those that wait, and those that are held. */
+/* Chooses the narrowest stage. For a domain of recipients: those that wait, then those that are
+ * held. */
 static void choose(struct selection *x) {
   if (x->id.p)
     use(x, BY_ID);
@@ -243,8 +244,8 @@ static enum db_result one_number(struct db_stmt *s, int64_t *ret) {
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* Rows that come later are not part of it. Rows have the order of their messages' times but for a
- * clock that was set back: what is older ends about there. */
+/* Rows that come later are not selected. Rows are in the order of their messages' times unless the
+ * clock was set back: the last row that can match `older` is about there. */
 static enum db_result find_last(struct store_engine *e, struct selection *x) {
   enum db_result r =
       one_number(db_prepare(e->db, "SELECT coalesce(max(id), 0) FROM recipient"), &x->last);
@@ -256,7 +257,7 @@ static enum db_result find_last(struct store_engine *e, struct selection *x) {
   return one_number(s, &x->last);
 }
 
-/* The same for what is newer, where the cursor is a row. */
+/* The same for `newer`, if the cursor is a row. */
 static enum db_result find_first(struct store_engine *e, struct selection *x) {
   if (x->came_from == 0 || x->stages[0] != BY_ALL) return DB_OK;
   struct db_stmt *s = db_prepare(
@@ -314,8 +315,8 @@ static enum db_result gather_view(struct selection *x) {
   return DB_OK;
 }
 
-/* Behind a domain's rows come those that wait under the domain and a selector of `routes`
- * (src/store/owner/routes.h): what lies between "domain" and "domain!". False: there are none. */
+/* A domain's rows are followed by those that wait under the domain and a selector of `routes`
+ * (src/store/owner/routes.h): names between "domain" and "domain!". False: there are none. */
 static bool next_destination(struct store_engine *e, struct selection *x, enum stage stage,
                              enum db_result *r) {
   if (stage != BY_DUE && stage != BY_HELD_TO) return false;

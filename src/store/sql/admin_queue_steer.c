@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Changes the queue: queue hold, release, retry, drop, fail. A recipient in a sender's hands may
- * end although it is held or dropped. Only release lets go what is held: retry counts it.
- * Of a recipient that is to fail only drop changes anything.
+ * end although it is held or dropped. Only release releases held recipients: retry counts them. For
+ * a recipient that is to fail only drop has an effect.
  *
  * A recipient that is to fail gets an expiry time in the past; housekeeping, started at once, ends
  * it with a report like any other that has expired. */
@@ -13,9 +13,9 @@
 #include "src/store/sql/queue_count.h"
 #include "src/store/sql/work.h"
 
-enum { CHANGES_A_LOOK = 20 /* between two looks at the clock */ };
+enum { CHANGES_A_LOOK = 20 /* between two checks of the clock */ };
 
-/* One row is changed; *ret_changed: it was not so before. */
+/* Changes one row; *ret_changed: it was different before. */
 typedef enum db_result change_fn(struct store_engine *e, struct admin_job *a,
                                  const struct selected *c, bool *ret_changed);
 
@@ -29,7 +29,7 @@ static enum db_result run_on(struct store_engine *e, const char *sql, int64_t fi
   return r;
 }
 
-/* The history has each act that changed something. */
+/* Records each effective action in the history. */
 static enum db_result note(struct store_engine *e, struct admin_job *a, const struct selected *c,
                            enum attempt_what what, bool changed) {
   const struct attempt act = {
@@ -44,7 +44,7 @@ static enum db_result note(struct store_engine *e, struct admin_job *a, const st
   return changed ? attempt_put(e, &act) : DB_OK;
 }
 
-/* It is of that kind now; QUEUE_KINDS: it is gone. */
+/* Counts it under its new kind; QUEUE_KINDS: it is deleted. */
 static enum db_result count(struct store_engine *e, const struct selected *c, enum queue_kind to,
                             bool changed) {
   struct queue_tally t = { { 0 } };
@@ -63,7 +63,7 @@ static enum db_result hold_one(struct store_engine *e, struct admin_job *a,
   return r == DB_OK ? note(e, a, c, ATTEMPT_HELD, *ret_changed) : r;
 }
 
-/* Its destination is looked at once for a run of rows. */
+/* Once for a run of rows with the same destination. */
 static enum db_result wake(struct admin_job *a, const struct selected *c, bool changed) {
   if (!changed) return DB_OK;
   const struct change *last =
@@ -95,7 +95,8 @@ static enum db_result retry_one(struct store_engine *e, struct admin_job *a,
   return r == DB_OK ? wake(a, c, *ret_changed) : r;
 }
 
-/* The end that follows is a row of its own: this one tells of the word where the end is later. */
+/* The failure that follows gets a row of its own: this one records the command, in case the failure
+ * comes later. */
 static enum db_result fail_one(struct store_engine *e, struct admin_job *a,
                                const struct selected *c, bool *ret_changed) {
   enum db_result r = run_on(e, "UPDATE recipient SET state = 1, expires = ?2 WHERE id = ?1", c->row,
@@ -118,8 +119,8 @@ static enum db_result drop_one(struct store_engine *e, struct admin_job *a,
 struct steering {
   change_fn *one;
   const char *done;
-  const char *hands;  /* what becomes of those that a sender has now; NULL: nothing else */
-  bool skips_held;    /* held recipients are counted and stay as they are */
+  const char *hands;  /* what happens to those that a sender has now; NULL: nothing else */
+  bool skips_held;    /* held recipients are counted and left unchanged */
   bool takes_to_fail; /* those that are to fail are changed too */
 };
 
@@ -163,8 +164,8 @@ static enum db_result change_some(struct store_engine *e, struct admin_job *a, s
   return r;
 }
 
-/* A slice may be run again, alone, when its group was rolled back: it then begins where it began.
- */
+/* A slice may be run again, alone, if its group was rolled back: it then starts from the same
+ * point. */
 static enum db_result change(struct store_engine *e, struct admin_job *a,
                              const struct steering *v) {
   struct selection *x;
@@ -187,7 +188,7 @@ enum db_result verb_queue_hold(struct store_engine *e, struct admin_job *a) {
       &(struct steering){ hold_one, "held",
                           .hands = "held when it gives them back, unless they ended by then" });
 }
-/* The mail of one account that is released as a whole: its counters are reset. */
+/* The mail of one account is released as a whole: its counters are reset. */
 enum db_result verb_queue_release(struct store_engine *e, struct admin_job *a) {
   enum db_result r = change(e, a, &(struct steering){ release_one, "released" });
   const struct selection *x = a->state;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* account rename: an account gets another address. Its number, its mail, UIDLs and limits stay;
- * aliases that lead to the old address lead to the new one. With "alias" the old address goes on as
- * an alias of the new one. */
+/* account rename: gives an account another address. Its number, its mail, UIDLs and limits stay;
+ * aliases that led to the old address lead to the new one. With "alias" the old address becomes an
+ * alias of the new one. */
 #include "src/store/sql/admin_directory.h"
 
-/* Where the account is forwarded to; its own mailbox among that has the new address now. */
+/* The account's forwards; if its own mailbox is among them, it now has the new address. */
 static enum db_result move_forwards(struct store_engine *e, const struct admin_address *from,
                                     const struct admin_address *to) {
   struct db_stmt *s = db_prepare(
@@ -16,7 +16,7 @@ static enum db_result move_forwards(struct store_engine *e, const struct admin_a
   return db_run(s);
 }
 
-/* What leads to the old address leads to the new one. */
+/* Targets that were the old address become the new one. */
 static enum db_result move_targets(struct store_engine *e, struct admin_job *a, struct slice from,
                                    struct slice to) {
   struct db_stmt *s = db_prepare(e->db, "SELECT t.local || '@' || d.name FROM target t JOIN domain "
@@ -50,7 +50,7 @@ static enum db_result move_account(struct store_engine *e, struct admin_job *a,
   db_bind_text(s, 1, to->text);
   db_bind_int(s, 2, from->account);
   enum db_result r = db_run(s);
-  /* before the old one goes: it is never without */
+  /* before the old one is removed: it always has one */
   if (r == DB_OK) r = admin_put_address(e, a, to, from->account);
   if (r == DB_OK) r = move_forwards(e, from, to);
   if (r == DB_OK) r = remove_address(e, a, from);
@@ -68,7 +68,7 @@ enum db_result verb_account_rename(struct store_engine *e, struct admin_job *a) 
   if (!from.account)
     return admin_send(a, CLI_NOT_FOUND, "there is no account %.*s", SLICE_ARG(from.text));
   if (!admin_get_address(e, a, a->words[1], &to, &r) || !admin_is_no_star(a, &to)) return r;
-  /* only letters' case, which is auth's */
+  /* only the case differs, which is auth's concern */
   if (to.there && slice_eq(to.text, from.text)) return DB_OK;
   if (to.there && to.account)
     return admin_send(a, CLI_EXISTS, "%.*s is there already", SLICE_ARG(to.text));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* account sendas add|list|delete: as whom an account may send besides its own addresses. */
+/* account sendas add|list|delete: the addresses that an account may send as, besides its own. */
 #include "mail/address.h"
 #include "src/store/sql/admin_directory.h"
 #include "src/store/sql/directory.h"
@@ -25,7 +25,7 @@ static bool get_grant(struct admin_job *a, struct slice typed, struct slice *ret
   return false;
 }
 
-/* As it is kept already, in whatever spelling. */
+/* Its stored form, whatever the spelling. */
 static enum db_result kept_grant(struct store_engine *e, struct admin_job *a, uint64_t account,
                                  struct slice *grant) {
   struct db_stmt *s = db_prepare(e->db, "SELECT address FROM sendas WHERE account = ?");

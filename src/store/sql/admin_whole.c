@@ -9,7 +9,7 @@
 
 /* --- status --- */
 
-/* The database's file, what is free inside it, and its log's. */
+/* The size of the database's file, the free space inside it, and the size of its log. */
 static enum db_result put_space(struct store_engine *e, struct admin_job *a) {
   struct db_space space;
   enum db_result r = db_space(e->db, &space);
@@ -19,7 +19,7 @@ static enum db_result put_space(struct store_engine *e, struct admin_job *a) {
   return r;
 }
 
-/* What only the database knows: a walk through its smallest indexes and the folders' counters. */
+/* Facts that only the database knows: scans its smallest indexes and the folders' counters. */
 enum db_result verb_status(struct store_engine *e, struct admin_job *a) {
   static const char *const names[] = { "domains", "accounts",     "addresses",          "messages",
                                        "octets",  "deleted-kept", "deleted-kept-octets" };
@@ -39,7 +39,7 @@ enum db_result verb_status(struct store_engine *e, struct admin_job *a) {
 
 #define MOST "coalesce(a.quota, ?1)"
 
-/* Mailboxes that are filled to nine tenths of their quota, the fullest first. */
+/* Mailboxes that use nine tenths of their quota or more, the fullest first. */
 enum db_result verb_status_mailboxes(struct store_engine *e, struct admin_job *a) {
   struct db_stmt *s =
       db_prepare(e->db, "SELECT a.name, sum(f.messages), sum(f.octets), " MOST " FROM "
@@ -105,7 +105,7 @@ enum db_result whole_connect(struct whole *w) {
   return db_open(w->disk, STORE_DATABASE, &options, &w->db);
 }
 
-/* The owner goes on with it: owner/compact.c. */
+/* The owner continues with it: owner/compact.c. */
 enum db_result verb_compact(struct store_engine *e, struct admin_job *a) {
   struct db_space s;
   enum db_result r = db_space(e->db, &s);

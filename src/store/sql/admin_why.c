@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* `qasid why`: what became of a message, from the session in which it came to the mailbox in which
- * it lies.
+/* `qasid why`: the history of a message, from the session in which it came to the mailbox that it
+ * is in.
  *
- *   words → ids of messages → for each: events of the history, attempts, what still waits, where it
- *   lies
+ *   words → ids of messages → for each: events of the history, attempts, waiting recipients,
+ *   mailboxes
  *
- * A word is an id (it may stand within our reply), a Message-ID, or an address. A reply that
- * refused mail ("550 5.1.1 …") shows who was refused with it. The newest MESSAGES_MAX messages are
- * shown, each with at most ROWS_MAX rows of a kind. */
+ * A word is an id (possibly within one of our replies), a Message-ID, or an address. A reply that
+ * refused mail ("550 5.1.1 …") shows which recipients were refused with it. The newest MESSAGES_MAX
+ * messages are shown, each with at most ROWS_MAX rows of a kind. */
 #include <stdio.h>
 
 #include "mail/smtp/client.h"
@@ -81,7 +81,7 @@ static enum db_result by_address(struct why *w, struct slice word) {
   return r;
 }
 
-/* A word without the punctuation around it. */
+/* A word without surrounding punctuation. */
 static struct slice bare(struct slice word) {
   while (word.n && memchr("(\"',;:", word.p[0], 6)) word = slice_from(word, 1);
   while (word.n && memchr(")\"',;:.", word.p[word.n - 1], 7)) word.n--;
@@ -120,8 +120,8 @@ static struct slice account_name(struct why *w, int64_t id) {
 
 enum why_place { IS_GONE, IS_KEPT, IS_THERE };
 
-/* `uid`: under which it came; one that was deleted and restored has another, *ret_uid, and keeps
- * the UIDL of its first, `shown`. */
+/* `uid`: the one under which it came; a deleted and restored message has another, *ret_uid, and
+ * keeps its first UIDL, `shown`. */
 static enum db_result find_in(struct why *w, const char *sql, int64_t folder, int64_t uid,
                               struct slice shown, int64_t *ret_uid, bool *ret_found) {
   struct db_stmt *s = db_prepare(w->e->db, sql);
@@ -300,7 +300,7 @@ static enum db_result refused(struct why *w, const char *sql, struct slice value
   "SELECT at, coalesce(sender, '<>'), coalesce(recipient, ''), coalesce(text, '') FROM event " \
   "WHERE kind = 3 AND "
 
-/* By an address among the words; without one, by the code with which they begin. */
+/* By an address among the words; without one, by the reply code at their beginning. */
 static enum db_result refusals_of(struct why *w) {
   uint16_t code;
   uint8_t enhanced[3];
@@ -325,7 +325,8 @@ static enum db_result refusals_of(struct why *w) {
 
 /* --- the command --- */
 
-/* The first slice is the writer's: behind it all that has happened so far is in the history. */
+/* The first slice runs in the writer: after it everything that has happened so far is in the
+ * history. */
 static bool is_behind_writer(struct admin_job *a) {
   bool behind = a->to_reader && !a->undone;
   a->job.again = !behind;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Writes rows of the queue's history (attempt.h), and names them. Invariant: rows are only added
- * here, in the job that does what they tell. */
+ * here, in the job that performs what they record. */
 #include "src/store/sql/attempt.h"
 
 #include "ipc/sender_store.h"
@@ -45,8 +45,8 @@ static void take_last(struct db_stmt *s, struct arena *a, struct attempt_last *r
   ret->host = host.n ? arena_copy(a, host) : SLICE_NONE;
 }
 
-/* By the history, of which it may be gone, or hidden by many newer attempts for other recipients;
- * else what the row itself has. */
+/* From the history, where it may have been trimmed, or be hidden by many newer attempts for other
+ * recipients; otherwise from the row itself. */
 enum db_result attempt_last(struct store_engine *e, struct arena *a, uint64_t row,
                             struct slice name, struct slice address, struct attempt_last *ret) {
   *ret = (struct attempt_last){ 0 };

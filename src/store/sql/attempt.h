@@ -8,7 +8,7 @@
 #include "src/store/sql/engine.h"
 
 enum db_result attempt_put(struct store_engine *e, const struct attempt *a);
-/* The administrator did that to the recipient of that row. */
+/* Records an administrative action on the recipient of that row. */
 enum db_result attempt_put_act(struct store_engine *e, int64_t row, enum attempt_what what,
                                int64_t now_s);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* backup: a ustar archive of the database as it was at one moment and of the body files it names.
+/* backup: a ustar archive of the database as it was at one moment and of the body files it refers
+ * to.
  *
  *   COPY       the database is copied to the spool, some pages a slice
  *   DATABASE   the copy is sent
@@ -27,12 +28,12 @@ struct backup {
   enum { COPY, DATABASE, BODIES } stage;
   struct db_backup *copying;
   char copy[BODY_NAME_MAX];
-  bool named;             /* the copy's file may be there */
+  bool named;             /* the copy's file may exist */
   struct disk_file *file; /* being sent */
   uint64_t at, size;
   uint64_t body;  /* the last one begun */
-  uint64_t start; /* where in its file the octets begin */
-  int64_t sum;    /* its checksum; below 0: not known */
+  uint64_t start; /* offset in its file where the octets begin */
+  int64_t sum;    /* its checksum; below 0: unknown */
   uint32_t sum_head, sum_sent;
   uint64_t damaged, missing;      /* messages */
   char first[BODY_NAME_MAX + 32]; /* of them */
@@ -54,7 +55,7 @@ static enum db_result copy_some(struct backup *b) {
   }
   if (r == DB_OK) r = db_backup_step(b->copying, PAGES_A_SLICE);
   if (r == DB_ROW) return DB_OK;
-  /* `copying` is ended last: until then the connection sees the copy's moment */
+  /* `copying` is ended last: until then the connection sees the snapshot of the copy */
   b->stage = DATABASE;
   return r;
 }
@@ -70,7 +71,7 @@ static enum db_result put_head(struct backup *b, struct admin_job *a, const char
   return fine ? DB_OK : DB_NOMEM;
 }
 
-/* Opens `from` and puts its head into the archive as `name`. */
+/* Opens `from` and puts its header into the archive as `name`. */
 static int begin_file(struct backup *b, struct admin_job *a, const char *from, const char *name,
                       enum db_result *ret) {
   struct disk *d = b->whole.disk;
@@ -96,8 +97,8 @@ static enum db_result begin_database(struct backup *b, struct admin_job *a) {
                 : r;
 }
 
-/* A damaged message is in the backup as it is; one whose file is gone cannot be. Both are counted,
- * and the backup goes on. */
+/* A damaged message is included as it is; one whose file is missing cannot be. Both are counted,
+ * and the backup continues. */
 static void found_damage(struct backup *b, uint64_t *count) {
   if (!(b->damaged + b->missing))
     snprintf(b->first, sizeof b->first, "%llu", (unsigned long long)b->body);
@@ -140,13 +141,13 @@ static enum db_result begin_body(struct backup *b, struct admin_job *a) {
   return r;
 }
 
-/* A message in the database, or of unknown checksum. */
+/* True for a message in the database that is intact, or of unknown checksum. */
 static bool is_right(const struct backup *b, const struct body_row *row) {
   uint32_t sum;
   return b->sum < 0 || (body_row_sum(b->whole.disk, row, &sum) == 0 && sum == b->sum);
 }
 
-/* The next bodies up to one that is a file. *ret_more false: there is none left. */
+/* The next bodies up to one in a file. *ret_more false: there are no more. */
 static enum db_result next_bodies(struct backup *b, struct admin_job *a, bool *ret_more) {
   struct db_stmt *s = db_prepare(b->whole.db, "SELECT b.sum, " BODY_ROW
                                               " FROM body b WHERE b.id > ? ORDER BY b.id LIMIT ?");
@@ -178,7 +179,7 @@ static enum db_result work(struct backup *b, struct admin_job *a, bool *ret_more
   return next_bodies(b, a, ret_more);
 }
 
-/* The archive is whole, whatever is in it. */
+/* The archive itself is complete, even if messages in it are damaged. */
 static enum db_result report_damage(struct backup *b, struct admin_job *a) {
   if (!(b->damaged + b->missing)) return DB_OK;
   return admin_send(a, CLI_DAMAGE,

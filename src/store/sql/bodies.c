@@ -57,7 +57,7 @@ static void note_leftover(void *arg, const char *entry) {
   snprintf(l->names[l->count++], BODY_NAME_MAX, "spool/%s", entry);
 }
 
-/* A folder's names are listed before any is removed, some names at a time. */
+/* Names are listed before any is removed, some at a time. */
 static int empty_spool(struct disk *d) {
   for (;;) {
     struct leftovers l = { .count = 0 };
@@ -130,7 +130,7 @@ int body_write(struct disk *d, uint64_t id, struct slice octets) {
   body_name(name, id);
   int r = d->ops->open(d, name, DISK_CREATE, &f);
   bool new = r != -EEXIST;
-  if (!new) r = d->ops->open(d, name, DISK_WRITE, &f); /* what a crash left, without a row */
+  if (!new) r = d->ops->open(d, name, DISK_WRITE, &f); /* left by a crash, without a row */
   if (r < 0) return r;
   if (!new) r = d->ops->truncate(f, 0);
   if (r == 0) r = d->ops->write(f, octets, 0);

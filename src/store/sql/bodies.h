@@ -24,11 +24,11 @@
 
 enum { BODY_NAME_MAX = 40 };
 
-/* Makes the folders that are missing and removes what an earlier process left in the spool. */
+/* Creates missing folders and removes what an earlier process left in the spool. */
 int bodies_prepare(struct disk *d);
 
-/* All return 0 or a negative errno. spool_open makes the file the first time, and the pieces follow
- * until it is closed. */
+/* All return 0 or a negative errno. spool_open creates the file the first time; the pieces are then
+ * appended until it is closed. */
 int spool_open(struct disk *d, struct spool *s, struct disk_file **ret);
 int spool_write(struct disk *d, struct disk_file *f, struct spool *s, struct slice octets);
 /* Removes the file. */
@@ -38,37 +38,38 @@ void spool_drop(struct disk *d, struct spool *s);
 void spool_backup_name(char out[BODY_NAME_MAX], uint64_t number);
 
 void body_name(char out[BODY_NAME_MAX], uint64_t id);
-/* Puts `tail` behind what was spooled, and gives the file its place. Not durable until
+/* Appends `tail` to the spooled octets, and gives the file its place. Not durable until
  * disk->sync_all. May be done again after body_return_spool. */
 int body_take_spool(struct disk *d, struct spool *s, uint64_t id, struct slice tail);
-/* The transaction was undone: the file goes back. */
+/* The transaction was rolled back: the file returns to the spool. */
 int body_return_spool(struct disk *d, struct spool *s, uint64_t id);
-/* A file of one piece. */
+/* A file written as one piece. */
 int body_write(struct disk *d, uint64_t id, struct slice octets);
 int body_remove(struct disk *d, uint64_t id);
-/* `n` octets of the file from `at` on, appended to `out`. -ENOENT: no file, or it is too short. */
+/* Appends `n` octets of the file from `at` on to `out`. -ENOENT: no file, or it is too short. */
 int body_read_some(struct disk *d, uint64_t id, uint64_t at, size_t n, struct buf *out);
 
 /* Where a message's octets are in its file. */
 struct body_place {
   uint64_t id, start, size;
 };
-/* Opens the file; all of the octets are in it. 0, or a negative errno: see body_is_damage(). */
+/* Opens the file; verifies that all of the octets are in it. 0, or a negative errno: see
+ * body_is_damage(). */
 int body_open(struct disk *d, const struct body_place *b, struct disk_file **ret);
 /* Reads all of it, some at a time; an error may be returned after `put` was called. */
 int body_read(struct disk *d, const struct body_place *b,
               void (*put)(void *arg, struct slice piece), void *arg);
-/* Whether such an error is a property of the message. All others (no descriptors, no memory, a disk
- * that fails) are of the moment: a retry may succeed. */
+/* True if such an error is a property of the message. All others (no descriptors, no memory, a
+ * failing disk) are temporary: a retry may succeed. */
 bool body_is_damage(int error);
 
-/* A disk's errno as a database's error, to be handled alike. */
+/* A disk's errno as a database error, to be handled alike. */
 enum db_result db_result_of(int negative_errno);
-/* The same for a body's file, of which a failure proves nothing about the database: it is damaged,
- * or try later. */
+/* The same for a body's file, whose failure proves nothing about the database: it is damaged, or
+ * try later. */
 enum db_result db_result_of_body(int negative_errno);
 
-/* Calls fn for each body file in folder number `folder`; `id` is 0 for a name that is none. */
+/* Calls fn for each body file in folder number `folder`; `id` is 0 for an invalid name. */
 int bodies_list(struct disk *d, unsigned folder,
                 void (*fn)(void *arg, uint64_t id, const char *entry), void *arg);
 

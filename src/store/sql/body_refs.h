@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* What refers to a body: each row of these tables is one reference, and body.refs is their number.
- * Whatever counts or follows references is made from this table; a table that is not here would
+/* The references to a body: each row of these tables is one reference, and body.refs is their
+ * number. All code that counts or follows references uses this table; a table missing here would
  * lose its bodies.
  *
- * X(table, columns, numbers, sentence): `sentence` is what `check` says of a row `x` whose body is
- * not there, `columns` are its %-numbers. AND stands between two rows. */
+ * X(table, columns, numbers, sentence): `sentence` is what `check` reports for a row `x` whose body
+ * does not exist, `columns` are its %-numbers. AND separates two rows. */
 #ifndef QASID_STORE_BODY_REFS_H
 #define QASID_STORE_BODY_REFS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Reads a message's head, which is in its row, and its octets, which are in the row or in a file,
- * as one sequence (body_row.h). Invariants: what the row's own parts do not add up to is damage, as
- * is a file that is too short; nothing is put twice. */
+ * as one sequence (body_row.h). Invariants: a row whose parts do not add up is damage, as is a file
+ * that is too short; nothing is put twice. */
 #include "src/store/sql/body_row.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ static bool adds_up(const struct body_row *b) {
   return b->in_file ? b->head.n <= b->size : b->head.n + b->data.n == b->size;
 }
 
-/* Of the octets alone. */
+/* For the octets alone. */
 static struct body_place place_of(const struct body_row *b) {
   return (struct body_place){ b->id, b->start, b->size - b->head.n };
 }

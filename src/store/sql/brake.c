@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Counts what an account sends and decides whether a message is held (owner/brake.h), inside the
- * message's transaction. Invariant: counts and the message that they count are one transaction; a
- * message is counted and held as a whole. */
+ * message's transaction. Invariant: counts and the message that they count are in one transaction;
+ * a message is counted and held as a whole. */
 #include "src/store/sql/brake.h"
 
 #include "src/store/sql/directory.h"
@@ -10,7 +10,7 @@ enum { HOUR_S = 3600, DAY_S = 86400 };
 
 struct sent {
   int64_t hour, day;
-  uint64_t used[DIR_SENDS]; /* of the hour and the day, as enum dir_sends has it */
+  uint64_t used[DIR_SENDS]; /* of the hour and the day, indexed by enum dir_sends */
 };
 
 static enum db_result read_sent(struct store_engine *e, uint64_t account, int64_t now_s,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Limits on what an account sends: the writer's side (owner/brake.h says it all). */
+/* Limits on what an account sends: the writer's side (see owner/brake.h). */
 #ifndef QASID_STORE_SQL_BRAKE_H
 #define QASID_STORE_SQL_BRAKE_H
 

@@ -131,7 +131,7 @@ struct check {
   struct whole whole;
   /* 0: pages; then the queries; then the octets of bodies; then STORE_BODY_FOLDERS listings */
   unsigned stage;
-  uint64_t body;      /* the last one whose octets were looked at */
+  uint64_t body;      /* the last one whose octets were checked */
   uint64_t next_body; /* files from this number on are newer than the snapshot */
   unsigned findings, notes;
 };
@@ -198,7 +198,7 @@ static enum db_result check_rows(struct check *c, struct admin_job *a, unsigned 
 
 /* --- octets --- */
 
-/* A file with more octets than its message is damaged too, though the message is not. */
+/* A file with more octets than its message is damaged, though the message is not. */
 static void check_file(struct check *c, struct buf *text, const struct body_row *b, int64_t sum) {
   char name[BODY_NAME_MAX];
   struct disk_file *f = NULL;
@@ -221,7 +221,7 @@ static void check_file(struct check *c, struct buf *text, const struct body_row 
     buf_printf(text, "the file %s of a message has other octets than were stored", name);
 }
 
-/* sum: below 0 if it is not known. */
+/* sum: below 0 if unknown. */
 static void check_body(struct check *c, struct admin_job *a, const struct body_row *b,
                        int64_t sum) {
   struct buf text;
@@ -278,7 +278,7 @@ struct listing_arg {
   enum db_result r;
 };
 
-/* By the index alone: bodies that are files are few among the others. */
+/* By the index alone: only few of the bodies are files. */
 static enum db_result has_row(struct db *db, uint64_t id, bool *ret) {
   struct db_stmt *s =
       db_prepare(db, "SELECT min(id) FROM body WHERE start IS NOT NULL AND id >= ?");

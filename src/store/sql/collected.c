@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What was collected from other servers: the rows of `collected`, read and written by jobs.
- * collected.h has a row's states. Invariants: a row counts as the same message only when the digest
+/* Collected messages of other servers: the rows of `collected`, read and written by jobs.
+ * collected.h has a row's states. Invariants: a row counts as the same message only if the digest
  * of the octets is equal, never by its UIDL alone; a UIDL has at most UIDL_ROWS_MAX rows and one
  * message at most SIZES_MAX sizes, so a server that lies about either cannot grow the table. */
 #include "src/store/sql/collected.h"
@@ -50,7 +50,7 @@ static uint64_t bounded(uint64_t size) { return size > INT64_MAX ? INT64_MAX : s
 
 /* --- which messages are known --- */
 
-/* True if the message came whole, or was fetched often enough for now. */
+/* The message came shorter than listed. */
 static bool is_short(const struct row *r) { return !r->old && r->octets < r->size; }
 
 static bool is_due_again(const struct row *r, int64_t now_s) {
@@ -150,9 +150,8 @@ static enum db_result put_row(struct store_engine *e, struct collected_job *c) {
   return trim_rows(e, c);
 }
 
-/* Looks for the same octets under this UIDL: c->row is their row, of copies the one that is this
- * copy's; rows of this size are before all others, for one that was missing is listed again by it.
- */
+/* Looks for the same octets under this UIDL: c->row is their row, and among copies the one for this
+ * copy; rows of this size take precedence, because a missing one then counts as listed again. */
 static enum db_result find_same(struct store_engine *e, struct collected_job *c) {
   struct db_stmt *s = rows_of(e, ROWS "digest = ? ORDER BY size IS DISTINCT FROM ?, id LIMIT ?",
                               c->d.places[0].account, c->source, c->uidl);
@@ -177,8 +176,8 @@ static enum db_result count(struct db_stmt *s, uint32_t *ret) {
   return r;
 }
 
-/* How many are remembered with this UIDL and this size: what once came short of it, and was
- * something else, is none of them. */
+/* How many are recorded with this UIDL and this size: a message that once came short of it, and was
+ * another one, is not counted. */
 static enum db_result count_alike(struct store_engine *e, const struct collected_job *c,
                                   uint32_t *ret) {
   struct db_stmt *s = rows_of(e, ROWS "size = ? AND (octets >= size OR digest = ?) LIMIT ?",
@@ -213,7 +212,8 @@ static enum db_result note_try(struct store_engine *e, const struct collected_jo
   return db_run(s);
 }
 
-/* What is here already is noted again: another size is listed for it, or it is one more copy. */
+/* An existing message is recorded again if another size is listed for it, or it is one more
+ * copy. */
 enum db_result collect_run(struct store_engine *e, struct store_job *j) {
   struct collected_job *c = (struct collected_job *)j;
   uint32_t alike;

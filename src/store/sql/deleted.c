@@ -4,13 +4,13 @@
  *   entry ──QUIT──> deleted ──undelete──> entry, the same message with a new uid and the same UIDL
  *                      └──its time or its space is over──> (gone)
  *
- * A uid is never used twice (RFC 9051 §2.3.1.1), so a restored message gets a new one. Its UIDL
- * must stay (RFC 1939 §7): one of ours, which was made of its first uid, is kept as text, in a
- * column of its own, so that it never passes for one that came from another server.
+ * A uid is never reused (RFC 9051 §2.3.1.1), so a restored message gets a new one. Its UIDL must
+ * stay (RFC 1939 §7): one of ours, which was derived from its first uid, is stored as text, in a
+ * column of its own, so that it is never taken for one from another server.
  *
- * A deleted message keeps its body's reference. An imported UIDL goes into `gone` when its message
- * is deleted and leaves it when it comes back, so that meanwhile no import gives it to another
- * message. */
+ * A deleted message keeps its reference to the body. An imported UIDL goes into `gone` when its
+ * message is deleted and is removed when it is restored, so that meanwhile no import gives it to
+ * another message. */
 #include "src/store/sql/deleted.h"
 
 #include "ipc/pop3d_store.h"
@@ -46,7 +46,7 @@ enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t u
 
 /* --- and back --- */
 
-/* A UIDL of the message's own uid is written down: that uid is not used any more. */
+/* Stores a UIDL derived from the message's own uid, since that uid is no longer in use. */
 static enum db_result move_in(struct store_engine *e, struct folder *f,
                               const struct deleted_row *row, uint32_t uid, int64_t now_s) {
   struct buf own;
@@ -79,7 +79,7 @@ static enum db_result forget_gone(struct store_engine *e, uint64_t folder, struc
   return db_run(s);
 }
 
-/* Takes the row out of `deleted` and out of the folder's counts. */
+/* Removes the row from `deleted` and from the folder's counts. */
 static enum db_result leave_deleted(struct store_engine *e, struct folder *f, uint32_t uid,
                                     uint64_t size) {
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM deleted WHERE folder = ? AND uid = ?");

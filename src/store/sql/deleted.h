@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Deleted messages that can be brought back: the table `deleted`, moved in and out of. */
+/* Deleted messages that can be restored: moving them into and out of the table `deleted`. */
 #ifndef QASID_STORE_SQL_DELETED_H
 #define QASID_STORE_SQL_DELETED_H
 
@@ -10,19 +10,19 @@ struct deleted_row {
   uint64_t folder, body, size;
   uint32_t uid;
   bool imported;  /* its UIDL */
-  uint8_t uidl_n; /* 0: it is made of the uid */
+  uint8_t uidl_n; /* 0: derived from the uid */
   uint8_t uidl[POP_UIDL_MAX];
 };
 
-/* The message leaves its folder and is kept. *ret_size is 0 if it was not there. The caller shrinks
- * the folder, as with message_delete. */
+/* Moves the message from its folder to `deleted`. *ret_size is 0 if it did not exist. The caller
+ * shrinks the folder, as with message_delete. */
 enum db_result message_keep(struct store_engine *e, struct folder *f, uint32_t uid, int64_t now_s,
                             uint64_t *ret_size);
-/* Puts it back into its folder, with a new uid and the UIDL that it had. The folder has a uid left.
- */
+/* Moves it back into its folder, with a new uid and its former UIDL. The folder must have a uid
+ * left. */
 enum db_result message_restore(struct store_engine *e, struct folder *f,
                                const struct deleted_row *row, int64_t now_s, uint32_t *ret_uid);
-/* Removes it for good, and its body if nothing else refers to that. */
+/* Deletes it for good, and its body if nothing else refers to that. */
 enum db_result message_purge(struct store_engine *e, struct folder *f,
                              const struct deleted_row *row);
 

@@ -11,7 +11,7 @@
 #include "src/store/sql/report.h"
 #include "src/store/sql/work.h"
 
-/* Every folder must be there and have a UID left before anything is written. */
+/* Every folder must exist and have a uid left before anything is written. */
 static enum db_result look_at_folders(struct store_engine *e, struct deliver_job *d) {
   for (size_t i = 0; i < d->count; i++) {
     struct folder *f;
@@ -80,7 +80,7 @@ static enum db_result put_file(struct store_engine *e, struct deliver_job *d) {
   return db_result_of(r);
 }
 
-/* The checksum of what is stored, in the database or in a file. */
+/* The checksum of the stored message, in the database or in a file. */
 static uint32_t sum_of(const struct deliver_job *d) {
   uint32_t sum = crc32c_join(crc32c(0, d->head), d->spool.sum, d->spool.size);
   return crc32c(sum, d->tail);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* The directory as it is asked: spellings, and what is remembered of the tables.
- * directory_resolve.c says where an address leads, directory_read.c has the queries.
+/* The directory's interface: spellings, and the cache. directory_resolve.c determines where an
+ * address leads, directory_read.c has the queries.
  *
- *  1. What is remembered is what a query gave; nothing is put there by whoever changes the tables.
- *  2. An address is remembered by its very text; other spellings are led to that (dir_look_alike).
- *  3. What is remembered as known and what as unknown never has the same text. */
+ *  1. The cache holds results of queries; code that changes the tables puts nothing there.
+ *  2. An address is cached by its exact text; other spellings are led to that (dir_look_alike).
+ *  3. No text is cached both as existing and as nonexistent. */
 #include "lib/unicode/prepare.h"
 #include "src/store/sql/directory_inside.h"
 
@@ -29,7 +29,7 @@ void dir_fold(struct buf *out, struct slice s) {
   if (!prepare_name(s, out)) put_lower(out, s);
 }
 
-/* The text prepared, in `mem`. Texts that get too long are none. */
+/* The text prepared, in `mem`. A text that would become too long gives none. */
 static struct slice prepared(struct slice text, uint8_t mem[DIR_ADDRESS_MAX]) {
   struct buf b;
   buf_init(&b, DIR_ADDRESS_MAX);

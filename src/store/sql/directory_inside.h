@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What directory.c (spellings, what is remembered), directory_read.c (the tables) and
- * directory_resolve.c (where an address leads) share. Only they include this. */
+/* Shared by directory.c (spellings, the cache), directory_read.c (the tables) and
+ * directory_resolve.c (where an address leads). Only they include this. */
 #ifndef QASID_STORE_SQL_DIRECTORY_INSIDE_H
 #define QASID_STORE_SQL_DIRECTORY_INSIDE_H
 
@@ -11,9 +11,9 @@ struct dir_text {
   uint8_t mem[DIR_ADDRESS_MAX];
 };
 
-/* An address as it is kept. */
+/* An address in its stored form. */
 struct dir_entry {
-  struct slice text;    /* in the arena, or that which was asked for */
+  struct slice text;    /* in the arena, or the text that was asked for */
   uint64_t account;     /* 0: an alias */
   struct slice targets; /* in the arena: each an ipc_list item (ipc_list_next) */
 };
@@ -27,16 +27,16 @@ static inline struct slice dir_text_of(const struct dir_text *t) { return slice_
 
 /* --- directory.c --- */
 
-/* False when it does not fit; `t` is not changed then. */
+/* False if it does not fit; `t` is then unchanged. */
 bool dir_text_put(struct dir_text *t, struct slice s);
 /* "user+detail@domain" without its detail. False when there is none. */
 bool dir_without_detail(struct slice address, const char *delimiters, struct dir_text *ret);
-/* It is an address of ours, and need not be read: nor its domain. */
+/* True if it is cached as a local address, so that neither it nor its domain need be read. */
 bool dir_remembers(const struct directory *d, struct slice text);
-/* DIR_FOUND, DIR_UNKNOWN, DIR_TROUBLE. The address of that very text; targets go into `a`. */
+/* DIR_FOUND, DIR_UNKNOWN, DIR_TROUBLE. The address with exactly that text; targets go into `a`. */
 enum dir_result dir_look(struct directory *d, struct slice text, struct arena *a,
                          struct dir_entry *ret);
-/* By the text itself, by what it is prepared to, by what one of before is prepared to. */
+/* By the text itself, by its prepared form, by the prepared form of an older entry. */
 enum dir_result dir_look_alike(struct directory *d, struct slice text, struct arena *a,
                                struct dir_entry *ret);
 /* The postmaster of some domain, the oldest that has one; DIR_UNKNOWN: none has. */
@@ -47,10 +47,10 @@ enum dir_result dir_any_postmaster(struct directory *d, struct arena *a, struct 
 enum dir_result dir_read_domain(struct directory *d, struct slice name, struct dir_domain *ret);
 enum dir_result dir_read_address(struct directory *d, uint64_t domain, struct slice local,
                                  struct arena *a, struct dir_entry *ret);
-/* The text of one whose text is prepared to that. */
+/* The text of an entry whose prepared form is that. */
 enum dir_result dir_read_odd(struct directory *d, struct slice prepared, struct dir_text *ret);
 enum dir_result dir_read_account(struct directory *d, uint64_t id, struct dir_account *ret);
-/* Some account has a quota of its own. */
+/* True if an account has a quota of its own. */
 enum dir_result dir_read_quotas(struct directory *d);
 /* The address of the postmaster at the oldest domain that has one. */
 enum dir_result dir_read_postmaster(struct directory *d, struct dir_text *ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The directory's queries: each finds its rows by an index, however many there are, and holds none
- * when it returns. A database that cannot be read is trouble for the question, and is to be opened
- * anew when the disk failed (`failed`). */
+ * when it returns. If the database cannot be read the question fails, and after a disk failure the
+ * database must be reopened (`failed`). */
 #include "ipc/ipc.h"
 #include "src/store/sql/directory_inside.h"
 

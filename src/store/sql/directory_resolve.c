@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Where an address leads: to mailboxes here and to addresses elsewhere, through aliases and
- * forwards, and postmaster to somebody in any case (directory.h).
+/* Where an address leads: to local mailboxes and to remote addresses, through aliases and forwards,
+ * and postmaster always to somebody (directory.h).
  *
- *  1. What is found of one message has each account and each address elsewhere once (but see
+ *  1. The result for one message has each account and each remote address once (but see
  *     add_elsewhere).
- *  2. Each entry is visited once on the way from one address, so that a circle ends.
+ *  2. Each entry is visited once from one address, so that a loop ends.
  *  3. Every list has its limit (directory.h); beyond it the answer is DIR_TROUBLE. */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 
 enum {
   TEXTS_MAX = 64 * 1024 * 1024,
-  FEW = 16, /* accounts that are looked for one by one */
+  FEW = 16, /* accounts that are searched linearly */
 };
 
 /* --- what is found --- */
@@ -55,7 +55,7 @@ static bool has_account(const struct dir_found *f, uint64_t account) {
   return false;
 }
 
-/* The map has all of them once there are more than FEW. */
+/* Once there are more than FEW, the map has all of them. */
 static bool note_account(struct dir_found *f) {
   size_t from = f->count == FEW + 1 ? 0 : f->count - 1;
   for (size_t i = from; f->count > FEW && i < f->count; i++)
@@ -71,8 +71,8 @@ static bool add_account(uint64_t account, struct dir_found *f) {
   return note_account(f);
 }
 
-/* Two targets of one hash: the second is added as often as it comes, since a copy too many is the
- * smaller harm. */
+/* Two targets with one hash: the second is added each time it occurs, since a duplicate is the
+ * lesser harm. */
 static bool add_elsewhere(struct dir_found *f, struct slice target, struct slice forwarder) {
   uint64_t hash = slice_hash(target), at;
   bool had = map_get(&f->targets, hash, &at);
@@ -92,7 +92,7 @@ static struct slice from_at(struct slice address) {
   return at < 0 ? SLICE_NONE : slice_from(address, (size_t)at);
 }
 
-/* The address itself, without its detail, or what catches all of its domain. */
+/* The address itself, without its detail, or the catch-all of its domain. */
 static enum dir_result look_up(struct directory *d, struct slice folded, const char *delimiters,
                                struct arena *a, struct dir_entry *ret) {
   struct dir_text base;
@@ -116,7 +116,7 @@ static bool has_visited(const struct resolve_visits *v, struct slice text, uint6
   return map_get(&v->seen, hash, &at) && slice_eq(v->list[at - 1].text, text);
 }
 
-/* Two texts of one hash: the second may be visited again, until there are too many visits. */
+/* Two texts with one hash: the second may be visited again, until there are too many visits. */
 static bool visit(struct resolve_visits *v, const struct dir_entry *x) {
   uint64_t hash = slice_hash(x->text);
   if (has_visited(v, x->text, hash)) return true;
@@ -126,7 +126,7 @@ static bool visit(struct resolve_visits *v, const struct dir_entry *x) {
   return map_get(&v->seen, hash, NULL) || map_put(&v->seen, hash, v->count);
 }
 
-/* An account keeps what is not forwarded, and what is forwarded to itself too. */
+/* An account keeps mail that is not forwarded, or is forwarded to itself too. */
 static bool keeps(const struct dir_entry *x) {
   struct slice rest = x->targets, target;
   bool itself = !rest.n;
@@ -147,10 +147,10 @@ static enum dir_result follow_target(struct directory *d, const struct dir_entry
   }
   if (r == DIR_FOUND) r = look_up(d, target, delimiters, &f->texts, &next);
   if (r == DIR_FOUND && !visit(v, &next)) r = DIR_TROUBLE;
-  return r; /* unknown: `check` tells, and nobody can make one */
+  return r; /* unknown: `check` reports it; it cannot be created */
 }
 
-/* Its mailbox and its targets. *ret_anybody: at least one that is no alias. */
+/* Its mailbox and its targets. *ret_anybody: at least one is not an alias. */
 static bool follow(struct directory *d, struct dir_entry x, const char *delimiters,
                    struct resolve_visits *v, struct dir_found *f, bool *ret_anybody) {
   bool fine = true;
@@ -161,7 +161,7 @@ static bool follow(struct directory *d, struct dir_entry x, const char *delimite
   return fine;
 }
 
-/* An alias and the aliases it leads to, level by level; each is visited once, so a circle ends.
+/* An alias and the aliases it leads to, level by level; each is visited once, so a loop ends.
  * Whether it leads to anybody does not depend on what other addresses of the message lead to. */
 static enum dir_result expand(struct directory *d, struct dir_entry alias, const char *delimiters,
                               struct dir_found *f) {
@@ -169,7 +169,7 @@ static enum dir_result expand(struct directory *d, struct dir_entry alias, const
   size_t at = 0, level_end = 1;
   bool anybody = false;
   map_init(&v.seen);
-  alias.text = arena_copy(&f->texts, alias.text); /* a forwarder, while the message lasts */
+  alias.text = arena_copy(&f->texts, alias.text); /* a forwarder, needed as long as the message */
   bool fine = alias.text.p && visit(&v, &alias);
   for (int depth = 0; fine && at < v.count; depth++, level_end = v.count) {
     if (depth > DIR_DEPTH_MAX) fine = false;
@@ -205,7 +205,7 @@ static bool is_postmaster(struct slice address, const char *delimiters) {
   return slice_starts(address, SLICE("postmaster@"));
 }
 
-/* Of no domain that was added, but this very machine. */
+/* Not in a local domain, but this very machine. */
 static bool is_here(const struct directory *d, struct slice domain) {
   return slice_at(domain, 0) == '[' ||
          (d->hostname && domain.n && slice_caseeq(domain, slice_str(d->hostname)));

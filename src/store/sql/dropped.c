@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The table of who has which message of the drop folder: dropped.h. */
+/* The table of recipients that have a message of the drop folder: dropped.h. */
 #include "src/store/sql/dropped.h"
 
 /* --- at the start --- */
@@ -47,7 +47,7 @@ enum db_result dropped_write(struct store_engine *e, struct deliver_job *d) {
     r = is_there(e, d->print, d->who[i], &there);
   if (there) d->job.result = JOB_TROUBLE;
   for (size_t i = 0; r == DB_OK && !there && i < all; i++) {
-    bool twice; /* two addresses of the envelope may lead to one */
+    bool twice; /* two addresses of the envelope may lead to the same one */
     r = is_there(e, d->print, d->who[i], &twice);
     if (r == DB_OK && !twice) r = insert(e, d->print, d->who[i]);
   }

@@ -6,8 +6,8 @@
  *        |                    v
  *        +---- rollback, undo each; then each job alone in a transaction of its own
  *
- * A disk that failed (DB_IOERR) ends it all: what the disk holds is not known any more, so every
- * job is answered "try later" and the process starts again from what can be read back. */
+ * A disk failure (DB_IOERR) ends everything: the state of the disk is no longer known, so every job
+ * is answered "try later" and the process starts again from what can be read back. */
 #include "lib/base/array.h"
 #include "src/store/sql/engine.h"
 
@@ -22,7 +22,7 @@ enum {
   FOLDERS_REMEMBERED = 16384,
   FREED_A_TURN = 64, /* files removed in one call of store_idle */
   FREED_URGENT = 4096,
-  /* Octets in the log: moved home when idle, and under load. */
+  /* Octets in the log: checkpointed when idle, and under load. */
   LOG_IDLE = 4 * 1024 * 1024,
   LOG_URGENT = 32 * 1024 * 1024,
   SLICE_MS = 8,
@@ -330,7 +330,7 @@ static enum db_result body_has_file(struct store_engine *e, uint64_t id, bool *r
 }
 
 /* Files that a crash left without their row. Only the writer puts files there, so between two
- * groups each file without a row is one. */
+ * groups every file without a row is one. */
 static bool sweep_one_folder(struct store_engine *e) {
   struct sweep s = { 0 };
   unsigned folder = e->sweep_folder++;
@@ -363,7 +363,7 @@ static uint64_t log_growth(struct store_engine *e) {
   return (uint64_t)(pages - e->checkpointed) * e->page;
 }
 
-/* Moves the log's pages home. */
+/* Checkpoints the log. */
 static bool checkpoint(struct store_engine *e) {
   enum db_result r = db_checkpoint(e->db, false);
   e->checkpointed = db_wal_pages(e->db);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What accounts have, as far as quotas asked for it (folders.h): a map by account, and a list in
- * the order of use, whose oldest are forgotten. Invariant: a record with something coming is never
- * forgotten, so each message that comes is taken off where it was put on. */
+/* How much mail accounts have, as far as quotas needed it (folders.h): a map by account, and a list
+ * in the order of use, whose oldest are evicted. Invariant: a record with pending octets is never
+ * evicted, so each message is taken off where it was added. */
 #include "src/store/sql/folders.h"
 
 #include <stdlib.h>
@@ -63,7 +63,7 @@ static struct usage *get(struct folders *f, uint64_t account) {
   return x;
 }
 
-/* Nothing is known of it any more, and nothing is coming. */
+/* It has neither a value nor pending octets. */
 static void release_if_unused(struct folders *f, struct usage *x) {
   if (!x->coming && !x->known) forget(f, x);
 }

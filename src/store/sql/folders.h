@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* How much mail an account has, for its quota: what its folders say in the database, and what is
- * coming in write jobs now under way. The counters themselves are the writer's (engine.h).
+/* How much mail an account has, for its quota: the sum of its folders in the database, and the
+ * pending octets of write jobs in progress. The counters themselves belong to the writer
+ * (engine.h).
  *
- * What is known of an account is read when a quota asks for it. A job that ended changes what was
- * read, when it was sent off after the reading; one that was under way then may be in what was read
- * or not, and so it is read again. What was read and what is coming is together never less than
- * what the account has, so no quota is exceeded; for as long as a job takes to be reported it may
- * be counted twice. */
+ * An account is read when a quota needs it. The report of a job changes the value if the job was
+ * submitted after the reading; a job in progress at that time may or may not be included in what
+ * was read, so the account is read again. The value read and the pending octets together are never
+ * less than what the account has, so no quota is exceeded; until a job is reported it may be
+ * counted twice. */
 #ifndef QASID_STORE_SQL_FOLDERS_H
 #define QASID_STORE_SQL_FOLDERS_H
 
@@ -18,7 +19,7 @@ struct usage {
   uint64_t octets; /* when known */
   uint64_t coming;
   bool known;
-  uint64_t as_of; /* jobs up to this number may be in what was read */
+  uint64_t as_of; /* jobs up to this number may be included in what was read */
   struct usage *older, *newer;
 };
 
@@ -32,16 +33,16 @@ struct folders {
 
 void folders_init(struct folders *f);
 void folders_free(struct folders *f);
-/* The number of the next job; to be given to it before it is sent off. 0 is none's. */
+/* The number for the next job, to be set before it is submitted. 0 is never used. */
 uint64_t folders_job(struct folders *f);
-/* *ret: octets that it has or that are coming. False: they could not be read. */
+/* *ret: octets that it has or that are pending. False: they could not be read. */
 bool folders_held(struct folders *f, uint64_t account, uint64_t *ret);
-/* A message of so many octets is on its way into the account; false without memory. */
+/* A message of this size is pending for the account; false without memory. */
 bool folders_coming(struct folders *f, uint64_t account, uint64_t octets);
-/* It has come, or not. */
+/* It was delivered, or not. */
 void folders_came(struct folders *f, uint64_t job, uint64_t account, uint64_t octets, bool added);
 void folders_removed(struct folders *f, uint64_t job, uint64_t account, uint64_t octets);
-/* Something else happened to it. */
+/* Its mail changed in another way. */
 void folders_changed(struct folders *f, uint64_t account);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The history's database (history.h): made anew where it is damaged, for it holds no mail. A job of
- * the history never fails the group of the writer in which it runs; what cannot be stored is
- * counted as lost. */
+/* The history's database (history.h): re-created if damaged, for it holds no mail. A job of the
+ * history never fails the writer's group in which it runs; what cannot be stored is counted as
+ * lost. */
 #include "src/store/sql/history.h"
 
 #include "src/store/jobs/history.h"
@@ -13,7 +13,7 @@ enum {
   TRIM_EVERY = 32, /* jobs */
   TRIM_ROWS = 500, /* at a time */
   TRIM_ROUNDS = 20,
-  LOG_PAGES = 512, /* then the log's pages go home */
+  LOG_PAGES = 512, /* at this size the log is checkpointed */
   PAGE = 4096,
   SHRUNK_A_TURN = 64, /* pages */
   HISTORY_VERSION = 1,
@@ -40,7 +40,7 @@ static bool make(struct db *db) {
          db_set_version(db, HISTORY_VERSION) == DB_OK && db_commit(db) == DB_OK;
 }
 
-/* DB_OK with *ret NULL: it has to be begun anew. */
+/* DB_OK with *ret NULL: it has to be re-created. */
 static enum db_result open_once(struct store_engine *e, struct db **ret) {
   const struct db_options options = { .page_size = PAGE, .cache_kib = HISTORY_CACHE_KIB };
   struct db *db = NULL;
@@ -123,7 +123,8 @@ static enum db_result trim(struct db *db, const struct history_write *h) {
   return r;
 }
 
-/* What `history_size` was lowered by, or a quiet time left, some pages at a time. */
+/* Returns space freed by lowering `history_size`, or by trimming when idle, some pages at a
+ * time. */
 static enum db_result give_back(struct db *db) {
   struct db_space space;
   enum db_result r = db_space(db, &space);
@@ -157,7 +158,7 @@ static uint64_t count_events(struct slice events) {
   return n;
 }
 
-/* Whatever the result, the group goes on. */
+/* Whatever the result, the group continues. */
 enum db_result history_run(struct store_engine *e, struct store_job *j) {
   struct history_write *h = (struct history_write *)j;
   if (h->tried) return DB_OK;

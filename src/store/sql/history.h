@@ -5,8 +5,8 @@
 
 #include "src/store/sql/engine.h"
 
-/* The engine's connection to it, opened (and made anew where it is damaged) at first use; NULL:
- * there is none now. */
+/* The engine's connection to it, opened (and re-created if it is damaged) at first use; NULL: not
+ * available. */
 struct db *history_db(struct store_engine *e);
 
 #endif

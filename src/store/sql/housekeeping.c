@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The database's side of what the store does by the clock: removes some messages (writer), finds
- * accounts that may have old ones (reader). */
+/* The database's side of time-driven work: removes some messages (writer), finds accounts that may
+ * have old ones (reader). */
 #include "src/store/jobs/housekeeping.h"
 
 #include "src/store/sql/deleted.h"
@@ -32,9 +32,8 @@ static bool purge_row(struct store_engine *e, struct housekeeping_job *t,
   return *r == DB_OK;
 }
 
-/* The uids of the next HOUSEKEEPING_SLICE messages that are old enough. Messages lie in the order
- * in which they came, but for those that were brought back: so a slice without an old one is the
- * last. */
+/* The uids of the next HOUSEKEEPING_SLICE messages that are old enough. Messages are in the order
+ * in which they came, except restored ones: so a slice without an old one is the last. */
 static enum db_result old_messages(struct store_engine *e, struct housekeeping_job *t,
                                    uint32_t *uids, size_t *ret_count, size_t *ret_seen) {
   struct db_stmt *s = db_prepare(e->db, "SELECT uid, coalesce(came, date) FROM entry"
@@ -86,7 +85,8 @@ enum db_result housekeeping_run(struct store_engine *e, struct store_job *j) {
           : deleted_before(e, t->before_s, rows, HOUSEKEEPING_SLICE, &count);
   size_t i = 0;
   while (r == DB_OK && i < count && purge_row(e, t, &rows[i], &r)) i++;
-  /* How much disk space came free is known only later: one slice of HOUSEKEEPING_SPACE a round. */
+  /* How much disk space was freed is known only later: one slice of HOUSEKEEPING_SPACE in each
+   * round. */
   j->again = r == DB_OK && i == HOUSEKEEPING_SLICE && t->step != HOUSEKEEPING_SPACE;
   return r;
 }
@@ -102,7 +102,7 @@ static enum db_result last_account(struct store_engine *e, uint64_t *ret) {
   return DB_OK;
 }
 
-/* A slice looks at the next FIND_SPAN numbers of accounts. */
+/* A slice scans the next FIND_SPAN account numbers. */
 enum db_result old_mail_run(struct store_engine *e, struct store_job *j) {
   struct old_mail_job *f = (struct old_mail_job *)j;
   uint64_t last;

@@ -16,7 +16,8 @@
 
 enum {
   LISTING_MAX = 512 * 1024 * 1024,
-  HEADS_MAX = 2 * (1 + POP_AHEAD_MAX) * MESSAGE_HEAD_MAX, /* of the message read and those ahead */
+  HEADS_MAX = 2 * (1 + POP_AHEAD_MAX) * MESSAGE_HEAD_MAX, /* of the message read and of those sent
+                                                           * ahead */
 };
 
 /* --- the snapshot --- */
@@ -87,7 +88,7 @@ static bool take_row(struct read_job *rd, struct db_stmt *s, int at, struct read
   return !rd->heads.failed;
 }
 
-/* The file itself where the disk can share it, else the octets asked for. */
+/* The file itself if the disk can share it, otherwise the requested octets. */
 static enum db_result read_file(struct store_engine *e, struct read_job *rd,
                                 const struct body_row *b) {
   struct disk_file *f = NULL;
@@ -165,7 +166,7 @@ enum db_result read_run(struct store_engine *e, struct store_job *j) {
 
 /* --- QUIT --- */
 
-/* Remembers an imported UIDL, so that no other message ever gets it, with what distinguishes its
+/* Records an imported UIDL, so that no other message ever gets it, with what distinguishes its
  * message from another one to which a server gives the same UIDL. */
 static enum db_result remember_uidl(struct store_engine *e, uint64_t folder, struct slice uidl,
                                     uint64_t size, uint64_t body) {
@@ -220,7 +221,7 @@ enum db_result message_delete(struct store_engine *e, uint64_t folder, uint32_t 
 
 enum { RANGE_MAX = 256 };
 
-/* What uids [first, last] of a folder, RANGE_MAX at most, lead to. */
+/* The bodies of uids [first, last] of a folder, at most RANGE_MAX. */
 struct uid_range {
   uint32_t first, last;
   size_t count;
@@ -260,7 +261,7 @@ static enum db_result delete_bodies(struct store_engine *e, uint64_t first, uint
   return db_run(s);
 }
 
-/* Bodies of consecutive numbers, to which nothing else refers, go together. */
+/* Bodies with consecutive numbers, to which nothing else refers, are removed together. */
 static enum db_result unref_range(struct store_engine *e, const struct uid_range *g) {
   enum db_result r = DB_OK;
   for (size_t i = 0, n; r == DB_OK && i < g->count; i += n) {
@@ -293,7 +294,7 @@ static enum db_result delete_range(struct store_engine *e, struct quit_job *q,
   return r;
 }
 
-/* The uids are in their order; one may be there twice. */
+/* The uids are sorted; duplicates are allowed. */
 static enum db_result delete_messages(struct store_engine *e, struct quit_job *q) {
   enum db_result r = DB_OK;
   struct uid_range g;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Measures the surrogates of messages that came unmeasured: those of older versions, of backups
- * made by them, and of processes that hand in messages without their measure. The writer does this
- * when nothing waits, some at a time, a transaction each. Until then such a message is of unknown
- * measure to pop3d. */
+/* Measures the surrogates of unmeasured messages: those of older versions, of backups made by them,
+ * and of processes that deliver messages without a measurement. The writer does this when idle,
+ * some at a time, a transaction each. Until then pop3d has to treat such a message as
+ * unmeasured. */
 #include <errno.h>
 
 #include "mail/surrogate.h"
@@ -17,7 +17,7 @@ struct measured {
 
 static void put(void *arg, struct slice piece) { surrogate_put(arg, piece, NULL); }
 
-/* A damaged message is never sent, so it may get any measure. 0: not now. */
+/* A damaged message is never sent, so any value will do. 0: not now. */
 static uint64_t measure(struct store_engine *e, const struct body_row *b) {
   struct surrogate s;
   surrogate_open(&s, e->surrogates);
@@ -70,8 +70,8 @@ enum db_result engine_forget_measures(struct store_engine *e) {
   return db_run(s);
 }
 
-/* A message that cannot be read for a reason other than damage of its own (no space, a damaged
- * page) is left for the next start. */
+/* A message that cannot be read for a reason other than its own damage (no space, a damaged page)
+ * is left for the next start. */
 bool engine_measure(struct store_engine *e) {
   struct measured found[MEASURED_A_TURN];
   size_t count = 0;

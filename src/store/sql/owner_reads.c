@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Ends a statement of which a row, or none, was read. */
+/* Ends a statement after its row, if any, was read. */
 static enum db_result ended(struct db_stmt *s, enum db_result r) {
   db_reset(s);
   return r == DB_ROW ? DB_OK : r;

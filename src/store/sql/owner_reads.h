@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the owner reads by its own connection, each an index lookup: the directory (directory.h) and
- * the folders (folders.h) besides. DB_OK, or an error with the results as they were. */
+/* Reads by the owner over its own connection, each an index look-up, besides the directory
+ * (directory.h) and the folders (folders.h). DB_OK, or an error with the results unchanged. */
 #ifndef QASID_STORE_SQL_OWNER_READS_H
 #define QASID_STORE_SQL_OWNER_READS_H
 
@@ -13,13 +13,13 @@ struct own_limits {
 };
 enum db_result read_own_limits(struct db *db, enum own_limit which, struct own_limits *ret);
 
-/* Whether any deleted message is kept. */
+/* True if any deleted message is kept. */
 enum db_result read_keeps_deleted(struct db *db, bool *ret);
-/* The folder that keeps most octets of deleted messages, when these are more than `most`; 0: none
+/* The folder that keeps most octets of deleted messages, if these are more than `most`; 0: none
  * does. */
 enum db_result read_too_much_kept(struct db *db, uint64_t most, uint64_t *ret_folder);
 
-/* The secret of rewritten reverse-paths (mail/srs.h): `n` octets. */
+/* The secret for rewritten reverse-paths (mail/srs.h): `n` octets. */
 enum db_result read_secret(struct db *db, uint8_t *to, size_t n);
 
 #endif

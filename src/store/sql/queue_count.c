@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Counts the queue's recipients and messages (queue_count.h). What a group changes gathers in the
- * engine, and is written once at the group's end; a rollback forgets it. */
+/* Counts the queue's recipients and messages (queue_count.h). The changes of a group are collected
+ * in the engine, and written once at the group's end; a rollback discards them. */
 #include "src/store/sql/queue_count.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ enum queue_kind queue_kind_of(int64_t state, int64_t held_by, int64_t expires) {
 
 /* --- what a group changes --- */
 
-/* The newest first: a group is about few accounts. NULL without memory. */
+/* The newest first: a group concerns few accounts. NULL without memory. */
 static struct queue_change *change_of(struct store_engine *e, enum queue_kind kind,
                                       uint64_t account) {
   for (struct queue_change *c = e->queue_changes; c; c = c->next)
@@ -52,7 +52,7 @@ static enum db_result write_letter(struct store_engine *e, uint64_t body,
   return db_run(s);
 }
 
-/* A letter that is left without recipients is not written: it goes. */
+/* A letter left without recipients is not updated: it is removed. */
 enum db_result queue_count_change(struct store_engine *e, uint64_t body,
                                   const struct queue_tally *t) {
   struct queue_tally now;

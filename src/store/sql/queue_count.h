@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* How many recipients and messages the queue has, by kind: so that `status` walks no queue.
+/* How many recipients and messages the queue has, by kind: so that `status` scans no queue.
  *
  *   letter.waiting, held, limited, failing   the letter's recipients of each kind
  *   queue_count                              the sums of all letters, by kind and account
@@ -11,7 +11,7 @@
 #include "src/store/sql/queue.h"
 
 enum queue_kind {
-  QUEUE_KIND_WAITING, /* counted for account 0, whosever it is */
+  QUEUE_KIND_WAITING, /* counted for account 0, whoever submitted it */
   QUEUE_KIND_HELD,    /* by the administrator */
   QUEUE_KIND_LIMITED, /* for its account's limits */
   QUEUE_KIND_FAILING, /* to be failed: QUEUE_TO_FAIL */
@@ -19,14 +19,14 @@ enum queue_kind {
 };
 enum queue_kind queue_kind_of(int64_t state, int64_t held_by, int64_t expires);
 
-/* So many recipients of one letter more, or less. */
+/* Recipients of one letter to be added or subtracted. */
 struct queue_tally {
   int64_t n[QUEUE_KINDS];
 };
-/* A new letter, whose row has the tally. */
+/* A new letter, whose row contains the tally. */
 enum db_result queue_count_new(struct store_engine *e, uint64_t account,
                                const struct queue_tally *t);
-/* Before queue_end_letter(). */
+/* To be called before queue_end_letter(). */
 enum db_result queue_count_change(struct store_engine *e, uint64_t body,
                                   const struct queue_tally *t);
 

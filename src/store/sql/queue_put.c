@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Writes a message's recipients elsewhere into the queue, in the transaction of the message. */
+/* Writes a message's remote recipients into the queue, in the transaction of the message. */
 #include "src/store/sql/queue_count.h"
 #include "src/store/sql/work.h"
 

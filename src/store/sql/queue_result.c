@@ -16,7 +16,7 @@
 
 static enum db_result put_off(struct store_engine *e, const struct result_job *j,
                               const struct queue_result *q) {
-  /* what was decided here does not hide what a server said */
+  /* a decision made here does not overwrite a server's reply */
   struct db_stmt *s = db_prepare(
       e->db, "UPDATE recipient SET due = ?1, delay = ?2, tries = tries + 1, doubts = doubts + ?8,"
              " code = CASE WHEN ?7 <> 0 AND code <> 0 THEN code ELSE ?3 END,"
@@ -38,7 +38,7 @@ static enum db_result put_off(struct store_engine *e, const struct result_job *j
   return db_run(s);
 }
 
-/* q->there: it was there, whatever the administrator made of it meanwhile. */
+/* q->there: the row existed, whatever the administrator did to it meanwhile. */
 static enum db_result end_row(struct store_engine *e, struct queue_result *q,
                               struct queue_tally *t) {
   struct db_stmt *s =
@@ -54,7 +54,7 @@ static enum db_result end_row(struct store_engine *e, struct queue_result *q,
   return db_run(s);
 }
 
-/* What is told of the end: this attempt's reply; where nobody tried now, the last attempt's. */
+/* The reply that explains the end: this attempt's; without an attempt, the last attempt's. */
 static enum db_result find_reply(struct store_engine *e, struct result_job *j,
                                  struct queue_result *q) {
   struct attempt_last last;
@@ -113,7 +113,7 @@ static enum db_result put_history(struct store_engine *e, const struct result_jo
   return attempt_put(e, &a);
 }
 
-/* The letter goes with its last recipient. */
+/* The letter is removed with its last recipient. */
 enum db_result queue_end_letter(struct store_engine *e, uint64_t body) {
   struct db_stmt *s = db_prepare(e->db, "SELECT 1 FROM recipient WHERE body = ? LIMIT 1");
   db_bind_int(s, 1, (int64_t)body);

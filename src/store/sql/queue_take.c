@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads rows of the queue: what is due next at a destination, more octets of a letter, what has
- * expired. */
+/* Reads rows of the queue: those due next at a destination, more octets of a letter, those that
+ * have expired. */
 
 #include "mail/header.h"
 #include "mail/srs.h"
@@ -9,10 +9,11 @@
 #include "src/store/sql/work.h"
 
 enum {
-  TAKE_MEMORY = 8 * 1024 * 1024,  /* of one take; what does not fit waits for the next */
-  TAKE_OCTETS = IPC_CHUNK - 1024, /* of a body, at once: send_letter carries them */
+  TAKE_MEMORY = 8 * 1024 * 1024,  /* for one take; what does not fit waits for the next */
+  TAKE_OCTETS = IPC_CHUNK - 1024, /* of a body, at once: as much as send_letter carries */
   TAKE_LINE_MAX = 1024,           /* "Return-Path: <…>", "Delivered-To: …" */
-  SRS_PATH_MAX = 254,             /* a rewritten path that others take (RFC 5321 §4.5.3.1.3) */
+  SRS_PATH_MAX = 254,             /* maximum length of a rewritten path that others accept (RFC 5321
+                                   * §4.5.3.1.3) */
   EXPIRED_A_SLICE = 200,
   LATE_LETTERS_A_SLICE = 500, /* looked at */
   LATE_ROWS_A_SLICE = 200,
@@ -61,8 +62,8 @@ static bool was_forwarded_by(struct slice message, struct slice forwarder) {
   return false;
 }
 
-/* What is sent of the first octets, behind the Delivered-To: line by which the next forwarder
- * recognises this one. */
+/* The first octets to be sent, after the Delivered-To: line by which a forwarder recognises a
+ * loop. */
 static bool put_first(struct arena *a, struct taken_letter *l, struct slice message) {
   struct buf first;
   buf_init(&first, TAKE_OCTETS);
@@ -90,8 +91,8 @@ static enum db_result read_octets(struct store_engine *e, struct arena *a, struc
   return r;
 }
 
-/* A path that cannot be rewritten is sent as it is: the next server may distrust it, but the sender
- * still gets the reports. */
+/* A path that cannot be rewritten is sent unchanged: the next server may distrust it, but the
+ * sender still gets the reports. */
 static bool set_wire_path(struct arena *a, struct taken_letter *l, struct slice secret,
                           int64_t now_s) {
   struct slice domain = slice_from(l->forwarder, (size_t)(slice_rfind(l->forwarder, '@') + 1));
@@ -105,7 +106,7 @@ static bool set_wire_path(struct arena *a, struct taken_letter *l, struct slice 
   return fine;
 }
 
-/* What the recipients of a body share. */
+/* The data shared by the recipients of a body. */
 static enum db_result read_letter(struct store_engine *e, struct arena *a, struct taken_letter *l) {
   struct db_stmt *s = db_prepare(
       e->db, "SELECT l.return_path, l.envid, l.ret, l.flags, l.account, l.came, b.size, b.name"
@@ -153,7 +154,7 @@ static bool make_room(struct arena *a, struct taken_letter *l) {
   return true;
 }
 
-/* Long addresses and ORCPTs fill a letter's list before it has SEND_RCPTS_MAX recipients. */
+/* Long addresses and ORCPTs may fill a letter's list before it has SEND_RCPTS_MAX recipients. */
 static bool has_room(const struct taken_letter *l) {
   enum { ROW_MAX = ENVELOPE_RCPT_HEAD + ENVELOPE_PATH_MAX + ENVELOPE_ORCPT_MAX };
   return l->count < SEND_RCPTS_MAX && l->row_octets + ROW_MAX <= SEND_ROWS_MAX;
@@ -164,7 +165,7 @@ static bool fits(const struct taken_letter *l, uint64_t body, struct slice forwa
          slice_eq(l->forwarder, forwarder);
 }
 
-/* The letter to which a row of `body` is to be added: the present one, or a new one behind it. */
+/* The letter to which a row of `body` is to be added: the current one, or a new one after it. */
 static struct taken_letter *letter_for(struct arena *a, struct taken_letter ***end,
                                        struct taken_letter *present, uint64_t body,
                                        struct slice forwarder, bool over) {
@@ -224,7 +225,7 @@ static enum db_result take_rows(struct store_engine *e, struct take_job *t) {
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* A letter without rows (memory ran out between) is none. */
+/* Removes letters without rows (memory ran out in between). */
 static void drop_empty(struct take_job *t) {
   for (struct taken_letter **at = &t->letters; *at;)
     if ((*at)->count)
@@ -253,8 +254,8 @@ enum db_result take_run(struct store_engine *e, struct store_job *j) {
 
 /* --- expired recipients --- */
 
-/* By the cursor, not from the beginning: what is in a sender's hands stays in the table, and must
- * not hide what lies behind it. Rows of a message have one deadline, so they come together. */
+/* By the cursor, not from the beginning: rows in a sender's hands stay in the table, and must not
+ * hide those after them. Rows of a message have one deadline, so they come together. */
 static enum db_result expired_rows(struct store_engine *e, struct expired_job *x) {
   struct db_stmt *s =
       db_prepare(e->db, QUEUE_BEYOND("SELECT " ROW_COLUMNS " FROM recipient WHERE ", "expires",
@@ -289,7 +290,7 @@ enum db_result expired_run(struct store_engine *e, struct store_job *j) {
 
 /* --- late recipients --- */
 
-/* The rows of one letter that were not warned of. */
+/* The rows of one letter that were not reported yet. */
 static enum db_result late_rows(struct store_engine *e, struct late_job *x,
                                 struct taken_letter ***end, size_t *rows) {
   struct db_stmt *s = db_prepare(e->db, "SELECT " ROW_COLUMNS " FROM recipient WHERE body = ? AND"
@@ -316,7 +317,7 @@ static enum db_result late_rows(struct store_engine *e, struct late_job *x,
   return r;
 }
 
-/* Not of reports, which nobody is told about. */
+/* Except for reports, about which nobody is notified. */
 static enum db_result late_letters(struct store_engine *e, struct late_job *x) {
   struct db_stmt *s =
       db_prepare(e->db, QUEUE_BEYOND("SELECT body, came FROM letter WHERE return_path <> '' AND ",
@@ -325,7 +326,7 @@ static enum db_result late_letters(struct store_engine *e, struct late_job *x) {
   enum db_result r, inner = DB_OK;
   size_t letters = 0, rows = 0;
   db_bind_int(s, 1, x->from.came);
-  db_bind_int(s, 2, (int64_t)x->from.body - 1); /* of this one rows may be left */
+  db_bind_int(s, 2, (int64_t)x->from.body - 1); /* it may have rows left */
   db_bind_int(s, 3, x->came_by);
   db_bind_int(s, 4, LATE_LETTERS_A_SLICE);
   while (inner == DB_OK && !x->full && (r = db_step(s)) == DB_ROW) {
@@ -350,17 +351,17 @@ enum db_result late_run(struct store_engine *e, struct store_job *j) {
 
 /* --- the start --- */
 
-/* The index has a destination's rows side by side, the earliest first. Few rows are read over;
- * where there are many, the next destination is looked for. */
+/* The index has a destination's rows side by side, the earliest first. Few rows are read over; if
+ * there are many, the scan seeks to the next destination. */
 enum { ROWS_READ_OVER = 20 };
 
 struct destinations {
   bool (*fn)(void *arg, struct slice destination, int64_t due);
   void *arg;
-  struct buf from, last; /* where the query began; the one that was called for last */
+  struct buf from, last; /* where the query began; the last one reported */
 };
 
-/* Rows from the next destination on. DB_ROW: there may be more behind. */
+/* Rows from the next destination on. DB_ROW: there may be more. */
 static enum db_result some_destinations(struct db_stmt *s, struct destinations *d) {
   enum db_result r = DB_ROW;
   db_bind_text(s, 1, buf_len(&d->from) ? buf_slice(&d->from) : SLICE(""));

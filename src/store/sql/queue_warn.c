@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Marks recipients as reported late and writes the report, in one transaction
- * (owner/outbound_late.h). Invariant: a recipient is reported late once, for the mark is in its
+ * (owner/outbound_late.h). Invariant: a recipient is reported late once, because the mark is in its
  * row. */
 #include <stdlib.h>
 

@@ -13,8 +13,8 @@
 
 enum { REPORT_MAX = 1024 * 1024 };
 
-/* The original's header, or all of a small message if RET=FULL asked for it; a report without a
- * failure has the header only (RFC 3461 §4.3). What cannot be read is left out: the report matters
+/* The original's header, or all of a small message if RET=FULL requested it; a report without a
+ * failure has the header only (RFC 3461 §4.3). Unreadable parts are left out: the report matters
  * more. */
 static bool read_original(struct store_engine *e, const struct report_about *x, bool failed,
                           struct buf *out) {
@@ -75,7 +75,7 @@ static struct deliver_job *new_delivery(const struct report_post *p, const struc
   return d;
 }
 
-/* Puts it into mailboxes here, and into the queue with the empty reverse-path. */
+/* Puts it into local mailboxes, and into the queue with the empty reverse-path. */
 static bool address_it(struct report_post *p, const struct report_about *about) {
   struct deliver_job *d = p->job;
   d->elsewhere = p->back_count ? calloc(p->back_count, sizeof *d->elsewhere) : NULL;

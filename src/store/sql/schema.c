@@ -8,7 +8,7 @@
 struct schema_step {
   int64_t version;
   const char *sql;
-  enum db_result (*fill)(struct db *db); /* what SQL cannot say; NULL: nothing */
+  enum db_result (*fill)(struct db *db); /* what SQL cannot express; NULL: nothing */
 };
 
 static enum db_result set_prep(struct db *db, struct slice local, struct slice domain) {
@@ -30,7 +30,7 @@ static enum db_result set_prep(struct db *db, struct slice local, struct slice d
   return r;
 }
 
-/* Addresses of before that are spelled in another way than they would be by now. */
+/* Older addresses whose spelling differs from their prepared form. */
 static enum db_result fill_prep(struct db *db) {
   struct buf texts;
   buf_init(&texts, SIZE_MAX / 4);
@@ -227,7 +227,7 @@ static const struct schema_step steps[] = {
         "UPDATE deleted SET surrogate = NULL WHERE surrogate > 1;"
         "CREATE INDEX entry_surrogates ON entry (surrogate & 1) WHERE surrogate > 1" },
 
-  /* Which message a deleted one was: its octets, and their CRC-32C. NULL: not known. */
+  /* Identifies a deleted message: its octets, and their CRC-32C. NULL: unknown. */
   { 11, "ALTER TABLE gone ADD COLUMN size INTEGER;"
         "ALTER TABLE gone ADD COLUMN sum INTEGER" },
 
@@ -249,7 +249,8 @@ static const struct schema_step steps[] = {
         "CREATE INDEX recipient_class ON recipient (class) WHERE class IS NOT NULL;"
         "CREATE INDEX recipient_held ON recipient (state) WHERE state = 1" },
 
-  /* As whom accounts may send besides their own addresses, and how much: directory.h, brake.h. */
+  /* The addresses that accounts may send as besides their own, and how much: directory.h,
+   * brake.h. */
   { 15, "CREATE TABLE sendas ("
         " account INTEGER NOT NULL,"
         " address TEXT NOT NULL," /* local@domain, @domain, or <> */
@@ -291,7 +292,7 @@ static const struct schema_step steps[] = {
         " until INTEGER NOT NULL," /* seconds since 1970 */
         " PRIMARY KEY (address, port)"
         ") STRICT, WITHOUT ROWID" },
-  /* Attempts whose reply to the end of data was none: the message may have been taken. */
+  /* Attempts without a decisive reply to the end of data: the message may have been taken. */
   { 18, "ALTER TABLE recipient ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0" },
 
   /* What the directory and the rules ask is found by an index: docs/design/directory.md. */
@@ -334,7 +335,7 @@ static const struct schema_step steps[] = {
     "INSERT INTO queue_count SELECT 3, account, sum(failing), count(*) FROM letter"
     " WHERE failing > 0 GROUP BY account" },
 
-  /* Who has which message of the drop folder: dropped.h. */
+  /* Recipients that have a message of the drop folder: dropped.h. */
   { 21, "CREATE TABLE dropped ("
         " n INTEGER PRIMARY KEY,"
         " name BLOB NOT NULL,"
@@ -342,7 +343,7 @@ static const struct schema_step steps[] = {
         " UNIQUE (name, who)"
         ") STRICT" },
 
-  /* What this server puts in front of the octets: docs/design/message.md; NULL: nothing */
+  /* The fields prepended by this server: docs/design/message.md; NULL: none */
   { 22, "ALTER TABLE body ADD COLUMN head BLOB" },
 
   /* The UIDL of ours that a restored message had at first: deleted.c; NULL: none */

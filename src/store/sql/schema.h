@@ -59,10 +59,10 @@
 #include "lib/db/db.h"
 #include "src/store/format.h"
 
-/* Makes the tables or brings an older version forward, a transaction each. Refuses a database that
- * a newer Qasid wrote. False with a sentence in `err`. */
+/* Creates the tables or upgrades an older version, a transaction for each step. Refuses a database
+ * written by a newer Qasid. False with a sentence in `err`. */
 bool schema_bring_forward(struct db *db, struct buf *err);
-/* The same, but no further than `version`: a database as an older Qasid left it, for tests. */
+/* The same, but only up to `version`: a database as an older Qasid left it, for tests. */
 bool schema_bring_to(struct db *db, int64_t version, struct buf *err);
 
 /* SQL: what is behind the last @ of an address, in lower case. */

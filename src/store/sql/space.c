@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Space is given back to the file system when the store has been quiet for a moment
- * (lib/db/db_give.c, docs/design/space.md). */
+/* Returns space to the file system when the store has been idle for a moment (lib/db/db_give.c,
+ * docs/design/space.md). */
 #include "src/store/sql/engine.h"
 
 bool engine_give_back(struct store_engine *e) {
-  if (e->holds) { /* a backup reads the database as it was: the log would only grow */
+  if (e->holds) { /* a backup reads an old snapshot: the log would only grow */
     e->giving.unknown = false;
     return true;
   }

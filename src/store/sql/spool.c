@@ -6,7 +6,7 @@
 #include "src/store/sql/engine.h"
 #include "src/store/sql/work.h"
 
-/* The job's own chunk and those behind it. */
+/* The job's own chunk and those after it. */
 static int write_all(struct disk *d, const struct spool_job *s) {
   struct disk_file *f = NULL;
   int r = spool_open(d, s->spool, &f);

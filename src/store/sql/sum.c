@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Computes checksums for bodies that an earlier version stored without one. The writer does this
- * when nothing waits, some at a time, a transaction each. Damage that happened before that cannot
- * be recognised. */
+ * when idle, some at a time, a transaction each. Damage that happened before that cannot be
+ * detected. */
 #include <errno.h>
 
 #include "src/store/sql/body_row.h"
@@ -55,8 +55,8 @@ static enum db_result keep(struct store_engine *e, const struct summed *found, s
   return r;
 }
 
-/* A body that cannot be read now for a reason other than damage of its own (no space, no
- * descriptors, a damaged page) is left for the next start. */
+/* A body that cannot be read now for a reason other than its own damage (no space, no descriptors,
+ * a damaged page) is left for the next start. */
 bool engine_sum(struct store_engine *e) {
   struct summed found[SUMMED_A_TURN];
   size_t count = 0;

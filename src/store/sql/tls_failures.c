@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The table of addresses whose TLS failed, written as a whole, since it is small and seldom changes
+/* The table of addresses whose TLS failed, written as a whole, since it is small and rarely changes
  * (jobs/tls_failures.h). */
 #include "src/store/sql/tls_failures.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The table of what the threads run (work.h). */
+/* The table of the threads' functions (work.h). */
 #include "src/store/sql/work.h"
 
 static const struct work works[] = {

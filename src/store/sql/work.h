@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* What the threads run of each kind of job (jobs/kinds.def), and the table of it.
+/* The functions that the threads run for each kind of job (jobs/kinds.def), and their table.
  *
  *   run      DB_OK when the job has set its result, whatever that is; else the database's error,
  *            after which the transaction is rolled back
  *   undo     the transaction was rolled back
- *   settle   its last run is over, and durable when the result is JOB_DONE: in the writer's
- *            thread */
+ *   settle   its last run is over, and durable if the result is JOB_DONE: in the writer's thread */
 #ifndef QASID_STORE_SQL_WORK_H
 #define QASID_STORE_SQL_WORK_H
 
