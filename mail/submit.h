@@ -9,9 +9,9 @@
  * before brackets, a source route, an encoded-word in an address, octets that are not UTF-8,
  * unclosed quotes and comments, no address at all.
  *
- * Repairs: Date, the time zone in it, Message-ID, a domain in an address (all of it, or all
- * but its first part) are added if missing. Return-Path is left out. Existing fields are otherwise left unchanged, Bcc too, which is the
- * client's responsibility. */
+ * Repairs: Date, the time zone in it, Message-ID, a domain in an address (all of it, or all but its
+ * first part) are added if missing. Return-Path is left out. Existing fields are otherwise left
+ * unchanged, Bcc too, which is the client's responsibility. */
 #ifndef QASID_MAIL_SUBMIT_H
 #define QASID_MAIL_SUBMIT_H
 

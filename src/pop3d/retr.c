@@ -20,13 +20,14 @@
 enum { FIRST_OF_TOP = 16 * 1024 };    /* most headers and some lines */
 enum { CONVERTED_PIECE = 16 * 1024 }; /* it may grow */
 
-/* A client that reads a later message than before is likely to go on with the next ones. */
+/* A client that reads a later message than before is likely to go on with the next ones: message
+ * numbers begin with 1, so the next one is at [reading]. */
 static struct slice likely_next(const struct pop3d_session *s, uint8_t *room) {
   size_t n = 0;
-  const struct maildrop_message *m;
-  if (s->read_before && s->read_before < s->reading)
-    for (uint64_t i = s->reading + 1u; n < POP_AHEAD_MAX && (m = maildrop_at(&s->maildrop, i)); i++)
-      if (!m->deleted) wire_store_u32(room + 4 * n++, m->uid);
+  const struct maildrop *d = &s->maildrop;
+  uint32_t end = s->read_before && s->read_before < s->reading ? d->listed : 0;
+  for (uint32_t i = s->reading; i < end && n < POP_AHEAD_MAX; i++)
+    if (!d->messages[i].deleted) wire_store_u32(room + 4 * n++, d->messages[i].uid);
   return slice_of(room, 4 * n);
 }
 

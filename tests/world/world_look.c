@@ -172,7 +172,8 @@ struct world_box *world_look(struct world *w, uint64_t account, bool sizes_only)
   for (size_t i = 0; !k.done && i < WORLD_STEPS_MAX && w->numbers[ROLE_STORE] == number; i++)
     if (!world_step(w, w->now + 60 * 1000)) break;
   w->look = NULL;
-  if (w->numbers[ROLE_STORE] == number && !world_died(w)) say(&k, pop_close_type, SLICE("\0\0\0\0"));
+  if (w->numbers[ROLE_STORE] == number && !world_died(w))
+    say(&k, pop_close_type, SLICE("\0\0\0\0"));
   buf_free(&k.octets);
   if (!k.done || k.failed) world_box_free(&k.box);
   return k.box;
