@@ -254,12 +254,35 @@ static void double_bounce(void **state) {
   assert_sound(k);
 }
 
+/* Cron's mail, from and to root at the server's own name, which is no domain of ours: the report on it
+ * has nowhere to go but to the postmaster, who gets all of it. */
+static void report_to_own_host(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  kit_account(k, "postmaster@example.org");
+  ready(k, SENDER, 10);
+  static const char root[] = "root@mx.example.net";
+  const char *before = k->conf->hostname;
+  k->conf->hostname = "mx.example.net";
+  assert_int_equal(commit_dsn(k, 50, root, "alice@example.org", note, SMTP_NOTIFY_SUCCESS, 0),
+                   COMMIT_DONE);
+  struct got g = letter(k);
+  assert_string_equal(g.to[0], root);
+  assert_true(report(k, SENDER, &g, SEND_PERMANENT, 0, "it is this server"));
+  nothing(k);
+  assert_int_equal(mails(k, "postmaster@example.org"), 1);
+  assert_int_equal(waiting(k), 0);
+  assert_sound(k);
+  k->conf->hostname = before;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(authors), TEST(delegated),     TEST(stolen_password), TEST(limits),
-    TEST(release), TEST(report_budget), TEST(backscatter),     TEST(double_bounce),
+    TEST(authors),     TEST(delegated),     TEST(stolen_password),
+    TEST(limits),      TEST(release),       TEST(report_budget),
+    TEST(backscatter), TEST(double_bounce), TEST(report_to_own_host),
   };
   return cmocka_run_group_tests_name("store-brake", tests, NULL, NULL);
 }

@@ -193,9 +193,19 @@ static void set_destinations(struct store *s, struct result_job *r) {
   buf_free(&b);
 }
 
+/* A report, or other mail with the empty reverse-path, for a user at this server's own name. If that
+ * is not one of our domains, and DNS leads nowhere or back here, the report on a local program's
+ * mail (cron's, from and to root) would be lost without anybody being told. */
+static bool is_for_own_host(const struct store *s, const struct result_job *r) {
+  if (r->letter->letter.return_path.n || !r->count) return false;
+  struct slice address = r->results[0].rcpt.address;
+  ptrdiff_t at = slice_rfind(address, '@');
+  return at >= 0 && slice_caseeq(slice_from(address, (size_t)at + 1), slice_str(s->conf->hostname));
+}
+
 static void settle(struct store *s, struct result_job *r, int64_t now_s) {
-  bool any = false,
-       double_bounce = (r->letter->letter.flags & QUEUE_REPORT) && s->conf->double_bounces;
+  bool any = false, reported = (r->letter->letter.flags & QUEUE_REPORT) && s->conf->double_bounces,
+       double_bounce = reported || is_for_own_host(s, r);
   r->dead_until = 0;
   for (size_t i = 0; i < r->count; i++) {
     struct queue_result *q = &r->results[i];

@@ -13,12 +13,12 @@
 
 enum { REPORT_MAX = 1024 * 1024 };
 
-/* The original's header, or all of a small message if RET=FULL requested it; a report without a
- * failure has the header only (RFC 3461 §4.3). Unreadable parts are left out: the report matters
- * more. */
-static bool read_original(struct store_engine *e, const struct report_about *x, bool failed,
+/* The original's header, or all of a small message (`full`) if RET=FULL requested it; a report
+ * without a failure has the header only (RFC 3461 §4.3). Unreadable parts are left out: the report
+ * matters more. */
+static bool read_original(struct store_engine *e, const struct report_about *x, bool full,
                           struct buf *out) {
-  bool whole = failed && x->letter->ret == SMTP_RET_FULL && x->size <= REPORT_WHOLE_MAX;
+  bool whole = full && x->size <= REPORT_WHOLE_MAX;
   size_t n = x->size < REPORT_WHOLE_MAX ? (size_t)x->size : REPORT_WHOLE_MAX;
   if (queue_octets(e, x->body, x->skip, n, out) == DB_OK && !out->failed) return whole;
   buf_reset(out);
@@ -51,7 +51,8 @@ static enum db_result compose(struct store_engine *e, const struct report_post *
     .utf8 = (x->letter->flags & ENVELOPE_UTF8_HEADER) != 0,
     .smtputf8 = (x->letter->flags & ENVELOPE_UTF8) != 0,
   };
-  r.whole = read_original(e, x, failed, &original);
+  bool full = x->letter->ret == SMTP_RET_FULL || p->to.n; /* to the postmaster: of a report, all */
+  r.whole = read_original(e, x, failed && full, &original);
   r.header = slice_from(buf_slice(&original), x->skip ? 0 : queue_own_line(buf_slice(&original)));
   report_put(text, &r);
   bool fine = !text->failed && !id.failed;
