@@ -8,7 +8,7 @@
 
 /* True if libidn2 converts the A-label back to the original label: then nothing was mapped on the
  * way. */
-static bool turns_back(const char *ascii, const char *label) {
+static bool converts_back(const char *ascii, const char *label) {
   char *back = NULL;
   bool same = idn2_to_unicode_8z8z(ascii, &back, 0) == IDN2_OK && strcmp(back, label) == 0;
   idn2_free(back);
@@ -22,7 +22,7 @@ static bool put_u_label(struct buf *out, struct slice label) {
   text[label.n] = 0;
   bool fine =
       idn2_to_ascii_8z(text, &ascii, IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES) == IDN2_OK &&
-      slice_starts(slice_str(ascii), SLICE("xn--")) && turns_back(ascii, text);
+      slice_starts(slice_str(ascii), SLICE("xn--")) && converts_back(ascii, text);
   if (fine) buf_put_str(out, ascii);
   idn2_free(ascii);
   return fine;

@@ -209,14 +209,14 @@ static void put_words(struct buf *out, const struct report *r, enum report_actio
 /* --- the whole --- */
 
 /* True if any text about recipients is not ASCII. */
-static bool tells_utf8(const struct report *r) {
+static bool has_utf8_text(const struct report *r) {
   for (size_t i = 0; i < r->count; i++)
     if (slice_has_high(r->rcpts[i].address) || slice_has_high(r->rcpts[i].text)) return true;
   return false;
 }
 
 static bool is_global(const struct report *r) {
-  return (r->smtputf8 || slice_has_high(r->to)) && tells_utf8(r);
+  return (r->smtputf8 || slice_has_high(r->to)) && has_utf8_text(r);
 }
 
 static void put_boundary(struct buf *out, const struct report *r, const char *before,
@@ -227,7 +227,7 @@ static void put_boundary(struct buf *out, const struct report *r, const char *be
   buf_put_str(out, after);
 }
 
-static enum report_action gravest(const struct report_rcpt *rcpts, size_t count) {
+static enum report_action most_severe(const struct report_rcpt *rcpts, size_t count) {
   enum report_action a = REPORT_RELAYED;
   for (size_t i = 0; i < count; i++)
     if (rcpts[i].action < a) a = rcpts[i].action;
@@ -235,7 +235,7 @@ static enum report_action gravest(const struct report_rcpt *rcpts, size_t count)
 }
 
 const char *report_word(const struct report_rcpt *rcpts, size_t count) {
-  return actions[gravest(rcpts, count)].word;
+  return actions[most_severe(rcpts, count)].word;
 }
 
 /* Whole lines, so that no part of it is taken for the closing boundary's line. */
@@ -247,7 +247,7 @@ static struct slice whole_lines(struct slice s, size_t most) {
 }
 
 /* The part of the original that is returned. */
-static struct slice given_back(const struct report *r) {
+static struct slice returned_original(const struct report *r) {
   if (r->whole) return r->header;
   return whole_lines(slice_first(r->header, header_end(r->header)), REPORT_HEADER_MAX);
 }
@@ -257,14 +257,14 @@ static void put_header(struct buf *out, const struct report *r) {
   put_printable(out, r->reporter);
   buf_put_str(out, ">\r\nTo: <");
   buf_put(out, r->to);
-  buf_printf(out, ">\r\nSubject: %s\r\n", actions[gravest(r->rcpts, r->count)].subject);
+  buf_printf(out, ">\r\nSubject: %s\r\n", actions[most_severe(r->rcpts, r->count)].subject);
   put_date_field(out, "Date", r->now_s);
   buf_put_str(out, "Message-ID: <");
   buf_put(out, r->id);
   buf_put_u8(out, '@');
   put_printable(out, r->reporter);
   buf_put_str(out, ">\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
-  if (tells_utf8(r) || slice_has_high(given_back(r)))
+  if (has_utf8_text(r) || slice_has_high(returned_original(r)))
     buf_put_str(out, "Content-Transfer-Encoding: 8bit\r\n");
   buf_put_str(out, "Content-Type: multipart/report; report-type=delivery-status;\r\n");
   put_boundary(out, r, "\tboundary=\"", "\"\r\n\r\n");
@@ -285,7 +285,7 @@ static void put_message_fields(struct buf *out, const struct report *r) {
 }
 
 static void put_original_message(struct buf *out, const struct report *r) {
-  struct slice given = given_back(r);
+  struct slice given = returned_original(r);
   static const char *const types[2][2] = { { "text/rfc822-headers", "message/rfc822" },
                                            { "message/global-headers", "message/global" } };
   buf_printf(out, "Content-Type: %s\r\n", types[r->utf8][r->whole]);
@@ -296,9 +296,9 @@ static void put_original_message(struct buf *out, const struct report *r) {
 
 static void put_for_people(struct buf *out, const struct report *r) {
   put_boundary(out, r, "--",
-               tells_utf8(r) ? "\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                               "Content-Transfer-Encoding: 8bit\r\n\r\n"
-                             : "\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n");
+               has_utf8_text(r) ? "\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                                  "Content-Transfer-Encoding: 8bit\r\n\r\n"
+                                : "\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n");
   buf_put_str(out, "This is the mail server at ");
   put_printable(out, r->reporter);
   buf_put_str(out, ".\r\n\r\n");

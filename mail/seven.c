@@ -100,7 +100,7 @@ static void put_base64(struct seven *s, struct slice line, bool ends, struct buf
 }
 
 /* A base64 decoder ignores characters outside its alphabet (RFC 2045 §6.8). */
-static void put_low(struct slice line, struct buf *out) {
+static void put_ascii(struct slice line, struct buf *out) {
   for (size_t i = 0; i < line.n; i++)
     if (line.p[i] < 0x80) buf_put_u8(out, line.p[i]);
 }
@@ -110,7 +110,7 @@ static void put_leaf(struct seven *s, struct slice line, bool ends, struct buf *
   case ACT_QP: put_qp(s, line, ends, false, out); break;
   case ACT_MEND_QP: put_qp(s, line, ends, true, out); break;
   case ACT_BASE64: put_base64(s, line, ends, out); break;
-  case ACT_MEND_BASE64: put_low(line, out); break;
+  case ACT_MEND_BASE64: put_ascii(line, out); break;
   default: buf_put(out, line);
   }
 }

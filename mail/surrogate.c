@@ -228,7 +228,7 @@ static bool line_begins(struct slice piece, size_t i, enum mail_at at) {
 
 /* The number of octets before the next line that begins with "-": only such a line can be a
  * delimiter. Text without "-" is skipped at the speed of memchr. */
-static size_t passed_by(const struct surrogate *s, struct slice piece) {
+static size_t plain_length(const struct surrogate *s, struct slice piece) {
   for (size_t n = 0; n < piece.n;) {
     ptrdiff_t dash = slice_find(slice_from(piece, n), '-');
     if (dash < 0) break;
@@ -243,8 +243,8 @@ static size_t passed_by(const struct surrogate *s, struct slice piece) {
   return piece.n;
 }
 
-static void pass_by(struct surrogate *s, struct slice *piece) {
-  size_t n = passed_by(s, *piece);
+static void skip_plain(struct surrogate *s, struct slice *piece) {
+  size_t n = plain_length(s, *piece);
   if (n == 0) return;
   bool start = line_begins(*piece, n, s->at);
   s->at = start ? MAIL_AT_START : slice_at(*piece, n - 1) == '\r' ? MAIL_AT_CR : MAIL_AT_INSIDE;
@@ -255,7 +255,7 @@ static void pass_by(struct surrogate *s, struct slice *piece) {
 static void body_lines(struct surrogate *s, struct slice *piece, struct buf *out) {
   struct slice run = *piece;
   while (s->in == SURROGATE_PARTS && piece->n) {
-    if (s->at == MAIL_AT_START || s->line_n == 0) pass_by(s, piece);
+    if (s->at == MAIL_AT_START || s->line_n == 0) skip_plain(s, piece);
     if (piece->n == 0) break;
     ptrdiff_t lf = slice_find(*piece, '\n');
     struct slice line = lf < 0 ? *piece : slice_first(*piece, (size_t)lf + 1);

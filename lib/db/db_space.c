@@ -127,7 +127,7 @@ static int on_steps(void *arg) {
   return 0;
 }
 
-static void be_watched(struct compacting *c, bool on) {
+static void set_progress_handler(struct compacting *c, bool on) {
   if (!c->watch || !c->watch->advances) return;
   sqlite3_progress_handler(c->db->h, on ? STEPS_A_REPORT : 0, on ? on_steps : NULL,
                            (void *)(uintptr_t)c->watch);
@@ -137,9 +137,9 @@ static enum db_result write_copy(struct compacting *c, unsigned page) {
   char sql[VFS_NAME_MAX + 100];
   snprintf(sql, sizeof sql, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA page_size=%u; VACUUM INTO '%s'",
            page ? page : DB_PAGE, c->copy);
-  be_watched(c, true);
+  set_progress_handler(c, true);
   enum db_result r = db_exec(c->db, sql);
-  be_watched(c, false);
+  set_progress_handler(c, false);
   return r == DB_OK ? sync_file(c->disk, c->copy) : r;
 }
 

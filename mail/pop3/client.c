@@ -94,7 +94,7 @@ static void watch_sink(struct pop3_client_session *s) {
 }
 
 /* Every call from the shell ends here. */
-static void settle_down(struct pop3_client_session *s) {
+static void finish_call(struct pop3_client_session *s) {
   s->busy = false;
   if (s->phase >= PHASE_FETCH && s->phase < PHASE_QUIT && !s->pub.proto.holds) fetch_advance(s);
   watch_sink(s);
@@ -272,7 +272,7 @@ void pop3_client_input(struct pop3_client *c, struct slice *in) {
       progress(s);
     }
   }
-  settle_down(s);
+  finish_call(s);
 }
 
 /* --- opening --- */
@@ -362,7 +362,7 @@ void pop3_client_secured(struct pop3_client *c) {
   c->proto.want = PROTO_READ;
   buf_reset(&s->timestamp);
   client_capa(s);
-  settle_down(s);
+  finish_call(s);
 }
 
 /* --- the end --- */
@@ -376,7 +376,7 @@ void pop3_client_gone(struct pop3_client *c, enum pop3_end why) {
   struct pop3_client_session *s = (struct pop3_client_session *)c;
   if (s->phase == PHASE_QUIT) why = s->marked ? POP3_END_QUIT_UNHEARD : POP3_END_DONE;
   client_end(s, why);
-  settle_down(s);
+  finish_call(s);
 }
 
 void pop3_client_tick(struct pop3_client *c) {
@@ -394,7 +394,7 @@ void pop3_client_tick(struct pop3_client *c) {
     s->session_at = now + s->limits.idle_ms; /* to settle and to send QUIT */
     pop3_client_finish(c);
   }
-  settle_down(s);
+  finish_call(s);
 }
 
 /* --- for shells that know no protocol --- */
@@ -443,7 +443,7 @@ void pop3_client_resume(struct pop3_client *c) {
   s->busy = true;
   if (s->phase == PHASE_WISHES) s->phase = PHASE_FETCH;
   fetch_resume(s);
-  settle_down(s);
+  finish_call(s);
 }
 
 void pop3_client_settle(struct pop3_client *c, struct pop3_item *item, bool safe) {
@@ -453,13 +453,13 @@ void pop3_client_settle(struct pop3_client *c, struct pop3_item *item, bool safe
   if (safe && item->like) item->like->kept++;
   if (s->unsettled) s->unsettled--;
   s->sink_at = 0;
-  if (!s->busy && s->phase != PHASE_OVER) settle_down(s);
+  if (!s->busy && s->phase != PHASE_OVER) finish_call(s);
 }
 
 void pop3_client_finish(struct pop3_client *c) {
   struct pop3_client_session *s = (struct pop3_client_session *)c;
   s->finishing = true;
-  if (!s->busy && s->phase != PHASE_OVER) settle_down(s);
+  if (!s->busy && s->phase != PHASE_OVER) finish_call(s);
 }
 
 /* --- life --- */

@@ -100,7 +100,7 @@ static struct pop3_item *find(struct pop3_client_session *s, uint64_t number) {
 }
 
 /* "long-" and the digest in hexadecimal: 69 octets, whatever the server's has. */
-static struct slice made_uidl(struct pop3_client_session *s, struct slice uidl) {
+static struct slice digest_uidl(struct pop3_client_session *s, struct slice uidl) {
   uint8_t digest[DIGEST_SHA256_SIZE];
   struct buf text;
   buf_init(&text, 128);
@@ -113,7 +113,7 @@ static struct slice made_uidl(struct pop3_client_session *s, struct slice uidl) 
 
 bool uidl_is(struct pop3_client_session *s, const struct pop3_item *item, struct slice uidl) {
   if (item->made == pop3_uidl_ok(uidl)) return false;
-  return slice_eq(item->made ? made_uidl(s, uidl) : uidl, item->uidl);
+  return slice_eq(item->made ? digest_uidl(s, uidl) : uidl, item->uidl);
 }
 
 void uidl_line(struct pop3_client_session *s, struct slice line) {
@@ -127,7 +127,7 @@ void uidl_line(struct pop3_client_session *s, struct slice line) {
     return;
   }
   item->made = !pop3_uidl_ok(uidl);
-  item->uidl = item->made ? made_uidl(s, uidl) : arena_copy(&s->uidls, uidl);
+  item->uidl = item->made ? digest_uidl(s, uidl) : arena_copy(&s->uidls, uidl);
   if (s->uidls.failed) client_end(s, POP3_END_NO_MEMORY);
 }
 
@@ -141,7 +141,7 @@ static int by_uidl(const void *a, const void *b) {
 
 /* Telling messages with the same UIDL apart compares them all: the cost is quadratic in a number
  * that the server chooses. */
-static void unname_crowds(struct pop3_item **sorted, size_t n) {
+static void drop_crowded_uidls(struct pop3_item **sorted, size_t n) {
   for (size_t i = 0, end; i < n; i = end) {
     struct slice uidl = sorted[i]->uidl;
     for (end = i + 1; end < n && slice_eq(sorted[end]->uidl, uidl); end++) {
@@ -166,7 +166,7 @@ static bool mark_twins(struct pop3_client_session *s) {
     m->like = twins && before->size == m->size ? before->like : m;
     m->like->alike++;
   }
-  unname_crowds(sorted, n);
+  drop_crowded_uidls(sorted, n);
   free(sorted);
   return true;
 }

@@ -47,7 +47,7 @@ void smtp_client_await(struct smtp_session *s, uint64_t ms) {
 }
 
 /* Every call from the shell ends here. */
-static void settle_down(struct smtp_session *s) {
+static void finish_call(struct smtp_session *s) {
   struct proto *p = &s->pub.proto;
   if (s->phase == SMTP_PHASE_SEND) smtp_send_advance(s);
   if (p->out.failed && s->phase != SMTP_PHASE_OVER) smtp_client_end(s, SMTP_END_NO_MEMORY);
@@ -348,7 +348,7 @@ void smtp_client_input(struct smtp_client *c, struct slice *in) {
   struct smtp_session *s = (struct smtp_session *)c;
   while (in->n && c->proto.want == PROTO_READ && step(s, in)) {
   }
-  settle_down(s);
+  finish_call(s);
 }
 
 void smtp_client_produce(struct smtp_client *c) {
@@ -357,7 +357,7 @@ void smtp_client_produce(struct smtp_client *c) {
     smtp_send_body(s);
   else
     c->proto.more = false;
-  settle_down(s);
+  finish_call(s);
 }
 
 /* RFC 3207 §4.2: what was learnt before TLS is discarded. */
@@ -367,7 +367,7 @@ void smtp_client_secured(struct smtp_client *c) {
   s->secure = true;
   c->proto.want = PROTO_READ;
   send_ehlo(s);
-  settle_down(s);
+  finish_call(s);
 }
 
 void smtp_client_gone(struct smtp_client *c, enum smtp_end why) {
@@ -376,7 +376,7 @@ void smtp_client_gone(struct smtp_client *c, enum smtp_end why) {
   if (c->idle && why == SMTP_END_GONE) why = SMTP_END_IDLE_CLOSED;
   if (s->phase == SMTP_PHASE_STARTTLS) c->stage = SMTP_STAGE_TLS;
   smtp_client_end(s, why);
-  settle_down(s);
+  finish_call(s);
 }
 
 void smtp_client_tick(struct smtp_client *c) {
@@ -386,19 +386,19 @@ void smtp_client_tick(struct smtp_client *c) {
     smtp_client_quit(s);
   else
     smtp_client_gone(c, SMTP_END_TIMEOUT);
-  settle_down(s);
+  finish_call(s);
 }
 
 void smtp_client_wake(struct smtp_client *c) {
   struct smtp_session *s = (struct smtp_session *)c;
   if (s->waits) c->proto.more = true;
   s->waits = false;
-  settle_down(s);
+  finish_call(s);
 }
 
 void smtp_client_finish(struct smtp_client *c) {
   ((struct smtp_session *)c)->finishing = true;
-  settle_down((struct smtp_session *)c);
+  finish_call((struct smtp_session *)c);
 }
 
 const struct smtp_letter *smtp_client_at_end(const struct smtp_client *c) {
@@ -497,7 +497,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_start *start) {
   buf_init(&s->pub.last.text, SMTP_CLIENT_TEXT_MAX);
   s->session_at = start->now_ms + s->limits.session_ms;
   smtp_client_await(s, s->limits.greeting_ms);
-  settle_down(s);
+  finish_call(s);
   struct smtp_client *c = &s->pub;
   if (s->hello.failed || s->user.failed || s->secret.failed || s->host.failed || s->named.failed ||
       s->nonce.failed)

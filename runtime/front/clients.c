@@ -144,7 +144,7 @@ static struct conn *conn_new(struct front_listener *l, int fd, const struct sock
 
 /* Of the clients that occupy memory and do not read, the one blocked for longest; one that has
  * neither logged in nor a message under way is chosen first. */
-static struct conn *holds_most_idly(struct front *f) {
+static struct conn *longest_blocked(struct front *f) {
   struct conn *worst = NULL;
   bool worst_valuable = false;
   for (struct conn *c = f->oldest; c; c = c->newer) {
@@ -161,7 +161,7 @@ static struct conn *holds_most_idly(struct front *f) {
 
 void conn_relieve(struct front *f) {
   while (f->parked > f->generation->conf->parked_limit) {
-    struct conn *worst = holds_most_idly(f);
+    struct conn *worst = longest_blocked(f);
     if (!worst) return;
     conn_end(worst, CLOSE_PARKED);
   }

@@ -291,11 +291,11 @@ static void wait_to_write(struct conn *c, bool waits) {
 
 #ifdef QASID_TEST_HOOKS
 /* Test builds: the process can be made to crash on certain input. */
-static void may_die(struct slice octets) {
+static void test_crash(struct slice octets) {
   if (slice_search(octets, SLICE("qasid-test-die")) >= 0) abort();
 }
 #else
-static void may_die(struct slice octets) { (void)octets; }
+static void test_crash(struct slice octets) { (void)octets; }
 #endif
 
 /* Octets from the client into the front's read memory. STEP_AGAIN: *ret has some. */
@@ -322,7 +322,7 @@ static enum conn_step read_some(struct conn *c, struct slice *ret) {
   }
   c->octets_in += n;
   *ret = slice_of(mem, n);
-  may_die(*ret);
+  test_crash(*ret);
   return STEP_AGAIN;
 }
 
@@ -379,7 +379,7 @@ static enum conn_step run(struct conn *c) {
 }
 
 /* False: the connection is gone. */
-static bool go(struct conn *c) {
+static bool drive_session(struct conn *c) {
   enum conn_step s = c->handshaking ? handshake(c) : STEP_AGAIN;
   if (s == STEP_AGAIN) s = run(c);
   if (s == STEP_GONE) return false;
@@ -396,7 +396,7 @@ static bool go(struct conn *c) {
 void conn_go(struct conn *c) {
   struct front *f = c->front;
   front_note(f, c);
-  if (go(c)) conn_wait(c);
+  if (drive_session(c)) conn_wait(c);
   front_note(f, NULL);
 }
 

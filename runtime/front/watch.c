@@ -102,7 +102,7 @@ static void command_trace(void *arg, const struct admin_command *q) {
   watch_all_again(f);
 }
 
-static const char *doing(const struct conn *c) {
+static const char *activity_of(const struct conn *c) {
   if (c->handshaking) return "TLS handshake";
   if (c->proto->ask.type && c->proto->ask.sent)
     return c->proto->ask.role == ROLE_AUTH ? "waits for auth" : "waits for store";
@@ -143,7 +143,7 @@ static void command_ps(void *arg, const struct admin_command *q) {
                            slice_str(seconds),
                            slice_str(in),
                            slice_str(out),
-                           slice_str(doing(c)) };
+                           slice_str(activity_of(c)) };
     admin_answer_row(&q->to, row, 9);
   }
   admin_answer_done(&q->to, CLI_OK, SLICE_NONE);

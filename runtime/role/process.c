@@ -112,14 +112,14 @@ void process_again(struct process *r, const char *why) {
 
 #ifdef QASID_TEST_HOOKS
 /* Tests can make the start slow: this many reports, a second each. */
-static void may_be_slow(void) {
+static void test_slow_start(void) {
   static uint64_t left = UINT64_MAX;
   const char *seconds = getenv("QASID_TEST_SLOW_START");
   if (left == UINT64_MAX && !(seconds && num_parse(slice_str(seconds), 60, &left))) left = 0;
   if (left) sleep(1), left--;
 }
 #else
-static void may_be_slow(void) {}
+static void test_slow_start(void) {}
 #endif
 
 void process_advances(struct process *r) {
@@ -128,7 +128,7 @@ void process_advances(struct process *r) {
   if (r->running || (r->advanced_ms && now - r->advanced_ms < EVERY_MS)) return;
   r->advanced_ms = now;
   send_to_parent(r, process_advances_type, SLICE_NONE);
-  may_be_slow();
+  test_slow_start();
 }
 
 void process_refused(struct process *r, enum log_event event, const char *fmt, ...) {
@@ -336,7 +336,7 @@ static bool confine(struct process *r, struct buf *missing, struct buf *err) {
 #ifdef QASID_TEST_HOOKS
 /* Tests: if the environment names a folder that contains a file with the process's name, the
  * process removes the file and hangs. */
-static void may_hang(const struct process *r) {
+static void test_hang(const struct process *r) {
   const char *where = getenv("QASID_TEST_HANG");
   char path[1100];
   if (where && snprintf(path, sizeof path, "%s/%s", where, role_name(r->kind)) > 0 &&
@@ -344,7 +344,7 @@ static void may_hang(const struct process *r) {
     pause();
 }
 #else
-static void may_hang(const struct process *r) { (void)r; }
+static void test_hang(const struct process *r) { (void)r; }
 #endif
 
 /* Allocations of the start persist: a large table gets a mapping of its own, and its pages take no
@@ -365,7 +365,7 @@ static void keep_heap(void) {
 }
 
 static bool on_go(struct process *r, const struct ipc_msg *msg) {
-  may_hang(r);
+  test_hang(r);
   struct buf missing, err, b;
   buf_init(&missing, 500);
   buf_init(&err, 1000);

@@ -45,7 +45,7 @@ static void leave_address(struct auth *a, struct login *l) {
 }
 
 /* Nobody waits for the answer, but the place counts until then. */
-static void live_on(struct auth *a, struct login *l, struct auth_front *of) {
+static void keep_without_client(struct auth *a, struct login *l, struct auth_front *of) {
   l->left = of->number;
   of->left++;
   a->left++;
@@ -489,7 +489,7 @@ void login_cancel(struct auth *a, struct login *l) {
   leave_front(l);
   bool held = l->state == LOGIN_HELD && f->left < AUTH_LEFT_PER_FRONT && a->left < AUTH_LEFT;
   if (held || l->state == LOGIN_HASHING)
-    live_on(a, l, f);
+    keep_without_client(a, l, f);
   else
     login_free(a, l);
 }

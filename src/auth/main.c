@@ -71,7 +71,7 @@ static void core_refused(void *arg, const struct auth_refusal *r) {
 /* --- the loop --- */
 
 /* To be called after everything that may have changed the due times. */
-static void keep_time(struct auth_process *s) {
+static void set_tick_timer(struct auth_process *s) {
   uint64_t now = loop_now(s->process->loop), due = auth_tick(s->auth, now);
   uint64_t quiet = auth_quiet(s->auth, now);
   if (quiet && (!due || quiet < due)) due = quiet;
@@ -86,7 +86,7 @@ static void keep_time(struct auth_process *s) {
 static void on_timer(void *arg) {
   struct auth_process *s = arg;
   s->timer_at = 0;
-  keep_time(s);
+  set_tick_timer(s);
 }
 
 static void take_done(struct auth_process *s) {
@@ -97,7 +97,7 @@ static void take_done(struct auth_process *s) {
 static void on_wake(void *arg, int ready) {
   struct auth_process *s = arg;
   take_done(s);
-  keep_time(s);
+  set_tick_timer(s);
 }
 
 /* --- the process --- */
@@ -157,7 +157,7 @@ static bool message(struct process *r, enum role kind, uint32_t number, const st
                     uint8_t state) {
   struct auth_process *s = r->arg;
   bool ok = auth_message(s->auth, kind, number, msg, loop_now(r->loop));
-  keep_time(s);
+  set_tick_timer(s);
   return ok;
 }
 
@@ -169,7 +169,7 @@ static void peer_connected(struct process *r, enum role kind, uint32_t number, i
 static void peer_lost(struct process *r, enum role kind, uint32_t number) {
   struct auth_process *s = r->arg;
   auth_process_lost(s->auth, kind, number);
-  keep_time(s);
+  set_tick_timer(s);
 }
 
 static void reload(struct process *r, const struct conf *before) {

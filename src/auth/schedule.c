@@ -212,7 +212,7 @@ struct busy {
   size_t count;
 };
 
-static void look_who_runs(const struct collect_schedule *x, struct busy *ret) {
+static void find_busy_hosts(const struct collect_schedule *x, struct busy *ret) {
   ret->count = 0;
   for (size_t i = 0; i < x->count && ret->count < COLLECT_RUNS_MAX; i++)
     if (x->entries[i].state != SCHEDULE_ASLEEP) ret->hosts[ret->count++] = x->entries[i].host;
@@ -230,7 +230,7 @@ static struct schedule_entry *first_due(struct collect_schedule *x, int64_t now_
                                         int64_t *ret_next) {
   struct schedule_entry *best = NULL;
   struct busy busy;
-  look_who_runs(x, &busy);
+  find_busy_hosts(x, &busy);
   *ret_next = INT64_MAX;
   for (size_t i = 0; i < x->count; i++) {
     struct schedule_entry *e = &x->entries[i];
@@ -270,19 +270,19 @@ static void put_back(struct auth *a, uint64_t tag) {
 }
 
 /* Calls the tick again at `ms`, or earlier if that was requested already. */
-static void look_at(struct collect_schedule *x, uint64_t ms) {
+static void request_tick(struct collect_schedule *x, uint64_t ms) {
   if (!x->due_ms || ms < x->due_ms) x->due_ms = ms;
 }
 
 /* Starts what is due, while runs of the collector wait for work. */
-static void give_out(struct auth *a, uint64_t now_ms) {
+static void start_due(struct auth *a, uint64_t now_ms) {
   struct collect_schedule *x = &a->schedule;
   int64_t now_s = wall(a), next;
   while (x->number && x->waiting_n) {
     struct schedule_entry *e = first_due(x, now_s, &next);
     if (!e) {
       int64_t ms = next == INT64_MAX ? SCHEDULE_LOOK_MS : (next - now_s) * 1000;
-      look_at(x, now_ms + (uint64_t)(ms < SCHEDULE_LOOK_MS ? ms : SCHEDULE_LOOK_MS));
+      request_tick(x, now_ms + (uint64_t)(ms < SCHEDULE_LOOK_MS ? ms : SCHEDULE_LOOK_MS));
       return;
     }
     e->tag = x->waiting[0];
@@ -297,7 +297,7 @@ static void give_out(struct auth *a, uint64_t now_ms) {
 
 /* Ends GRANTING after a time-out: a store that is being restarted may never have received the
  * question. */
-static void end_patience(struct auth *a, uint64_t now_ms) {
+static void expire_grants(struct auth *a, uint64_t now_ms) {
   struct collect_schedule *x = &a->schedule;
   for (size_t i = x->count; i-- > 0;) {
     struct schedule_entry *e = &x->entries[i];
@@ -313,10 +313,10 @@ uint64_t schedule_tick(struct auth *a, uint64_t now_ms) {
   if (!x->changed && (!x->due_ms || now_ms < x->due_ms)) return x->due_ms;
   x->changed = false;
   x->due_ms = 0;
-  end_patience(a, now_ms);
-  give_out(a, now_ms);
+  expire_grants(a, now_ms);
+  start_due(a, now_ms);
   for (size_t i = 0; i < x->count; i++)
-    if (x->entries[i].state == SCHEDULE_GRANTING) look_at(x, x->entries[i].patience_ms);
+    if (x->entries[i].state == SCHEDULE_GRANTING) request_tick(x, x->entries[i].patience_ms);
   return x->due_ms;
 }
 
@@ -330,7 +330,7 @@ static void send_job(struct auth *a, struct schedule_entry *e, const struct coll
 }
 
 /* It was paused or deleted while the question was at store. */
-static void call_off(struct auth *a, struct schedule_entry *e) {
+static void cancel_grant(struct auth *a, struct schedule_entry *e) {
   revoke(a, e->tag);
   put_back(a, e->tag);
   e->halted = false;
@@ -363,7 +363,7 @@ bool schedule_granted(struct auth *a, uint64_t serial, bool known) {
     if (e->state != SCHEDULE_GRANTING || e->serial != serial) continue;
     x->changed = true;
     if (e->halted) {
-      call_off(a, e);
+      cancel_grant(a, e);
     } else if (known) {
       start_run(a, e);
     } else {
@@ -452,7 +452,7 @@ void schedule_deleted(struct auth *a, const struct collection *c) {
   if (accounts_find(&a->accounts, slice_of(c->account, c->account_n), &row) == ACCOUNT_OK)
     e->account = row.id;
   explicit_bzero(&row, sizeof row);
-  if (e->state == SCHEDULE_GRANTING) call_off(a, e);
+  if (e->state == SCHEDULE_GRANTING) cancel_grant(a, e);
   if (e->state == SCHEDULE_ASLEEP)
     forget(a, e);
   else

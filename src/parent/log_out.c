@@ -99,7 +99,7 @@ static int open_file(const char *path, struct buf *err) {
   return -1;
 }
 
-static void let_go(struct log_out *o) {
+static void close_destination(struct log_out *o) {
   if (o->owned && o->fd >= 0) close(o->fd);
   o->fd = -1;
   o->owned = o->journal = o->syslog = false;
@@ -116,7 +116,7 @@ bool log_out_aim(struct log_out *o, const struct conf *conf, struct buf *err) {
     return false;
   }
   flush(o); /* lines logged before go to the former destination */
-  let_go(o);
+  close_destination(o);
   o->format = (enum log_format)conf->log_format;
   if (to_stderr) {
     aim_stderr(o);
@@ -282,7 +282,7 @@ void log_out_free(struct log_out **optr) {
   while (!write_lines(o) && sys_mono_ms() < end) poll(NULL, 0, AGAIN_MS);
   loop_later_cancel(o->loop, &o->later);
   loop_timer_free(&o->again);
-  let_go(o);
+  close_destination(o);
   buf_free(&o->lines);
   free(o);
 }

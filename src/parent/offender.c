@@ -62,8 +62,8 @@ static void forget(struct offenders *o, uint64_t now_ms) {
   }
 }
 
-static void be_present(struct offenders *o, const struct front_note *a, uint64_t now_ms,
-                       bool caught) {
+static void count_presence(struct offenders *o, const struct front_note *a, uint64_t now_ms,
+                           bool caught) {
   if (!is_address(a)) return;
   struct offender *r = row_of(o, a);
   r->caught += caught;
@@ -97,8 +97,9 @@ const struct offender *find_offender(struct offenders *o, const struct front_not
   if (now_ms == o->death_ms) now_ms++; /* each crash has a distinct time */
   o->deaths++;
   o->death_ms = now_ms;
-  be_present(o, &notes->now, now_ms, true);
-  for (size_t i = 0; i < FRONT_NOTES_RECENT; i++) be_present(o, &notes->recent[i], now_ms, false);
+  count_presence(o, &notes->now, now_ms, true);
+  for (size_t i = 0; i < FRONT_NOTES_RECENT; i++)
+    count_presence(o, &notes->recent[i], now_ms, false);
   struct offender *r = is_address(&notes->now) ? row_of(o, &notes->now) : NULL;
   if (!r || r->caught < OFFENDER_CAUGHT) r = always_there(o);
   if (!r || r->until_ms || !time_ms) return NULL;

@@ -64,7 +64,7 @@ static bool reads_same(const struct proc *proc) {
 
 /* --- the replacement --- */
 
-static void say(struct proc *proc, uint16_t type) {
+static void send_empty(struct proc *proc, uint16_t type) {
   channel_begin(proc->channel, type, 0);
   channel_end(proc->channel);
 }
@@ -98,7 +98,7 @@ bool procs_renew(struct proc *proc) {
     put_beside(proc);
   } else {
     proc->renewed = true;
-    say(proc, process_stop_type);
+    send_empty(proc, process_stop_type);
   }
   return true;
 }
@@ -110,7 +110,7 @@ void renew_ready(struct proc *proc) {
     if (former->successor != proc) continue;
     former->successor = NULL;
     former->retired = true;
-    if (former->channel) say(former, process_retire_type);
+    if (former->channel) send_empty(former, process_retire_type);
   }
 }
 

@@ -143,7 +143,7 @@ static void look_at_file(struct pickup *p, struct found *f) {
   if (wrong) set_aside(p, f->name, st.st_uid, wrong);
 }
 
-static void look_at(struct pickup *p, const char *name) {
+static void examine_name(struct pickup *p, const char *name) {
   struct found f = { .fd = -1 };
   struct stat st;
   if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, DROP_ASIDE) == 0) return;
@@ -219,7 +219,7 @@ void look_go(struct pickup *p) {
       end_pass(p);
       return;
     }
-    look_at(p, name);
+    examine_name(p, name);
   }
   if (!p->talk) loop_timer_set(p->timer, loop_now(p->process->loop));
 }

@@ -31,7 +31,7 @@ static void send_to_store(struct sender *s, const struct link *k, const struct l
   buf_free(&b);
 }
 
-static void say(struct sender *s, const struct link *k, const struct login_alarm *a) {
+static void report_refused(struct sender *s, const struct link *k, const struct login_alarm *a) {
   uint64_t times;
   struct log_line l;
   if (!seldom_due(&s->refusals, slice_hash(slice_str(a->lane)) ^ slice_hash(slice_str(a->user)),
@@ -67,7 +67,7 @@ void alarm_login(const struct link *k) {
            SLICE_ARG(slice_first(text, sizeof a->words - 8)));
   for (char *p = a->words; *p; p++)
     if (*p == '\n') *p = ' ';
-  say(s, k, a);
+  report_refused(s, k, a);
 }
 
 void alarm_status(const struct sender *s, const struct admin_command *c) {

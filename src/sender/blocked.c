@@ -13,7 +13,7 @@
 
 void blocked_connected(struct blocked *b) { *b = (struct blocked){ .told = false }; }
 
-static bool is_silence(int why) {
+static bool is_no_answer(int why) {
   return why == ETIMEDOUT || why == EHOSTUNREACH || why == ENETUNREACH || why == EACCES ||
          why == EPERM;
 }
@@ -25,7 +25,7 @@ static bool is_known(const struct blocked *b, const struct dial_address *to) {
 }
 
 void blocked_failed(struct blocked *b, const struct dial_address *to, int why, uint64_t now_ms) {
-  if (!is_silence(why)) return;
+  if (!is_no_answer(why)) return;
   if (b->count && now_ms - b->last_ms >= BLOCKED_FORGET_MS) blocked_connected(b);
   if (!b->count) b->first_ms = now_ms;
   b->last_ms = now_ms;

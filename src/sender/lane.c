@@ -59,7 +59,7 @@ static struct lane *lane_new(struct sender *s, const char *name, const struct ro
   return l;
 }
 
-static void unhash(struct lane *l) {
+static void remove_from_map(struct lane *l) {
   struct sender *s = l->sender;
   uint64_t hash = slice_hash(slice_str(l->name));
   struct lane *first = map_ptr(&s->lanes, hash);
@@ -104,7 +104,7 @@ void lane_free(struct lane *l) {
     sender_link_free(k);
   }
   forget_question(l);
-  unhash(l);
+  remove_from_map(l);
   *(l->older ? &l->older->newer : &s->oldest) = l->newer;
   *(l->newer ? &l->newer->older : &s->newest) = l->older;
   free(l);
@@ -431,7 +431,7 @@ static bool has_link(const struct lane *l, const struct letter *x) {
 
 /* Opens a link for a picky letter that no existing link will take, beside those that serve the
  * others. Waking a link may remove letters from the list, finish them and insert others, so no
- * pointer into it is kept across; links are freed in tend() only. */
+ * pointer into it is kept across; links are freed in update_lane() only. */
 static void go_picky(struct lane *l) {
   struct sender *s = l->sender;
   for (struct link *k = l->links; k; k = k->next)
@@ -477,7 +477,7 @@ void lane_mark(struct lane *l) {
   sender_turn(s);
 }
 
-static void tend(struct lane *l) {
+static void update_lane(struct lane *l) {
   for (struct link **at = &l->links; *at;) {
     struct link *k = *at;
     if (k->again && !k->over) sender_link_go(k);
@@ -498,7 +498,7 @@ void lanes_turn(struct sender *s) {
   while (l) {
     struct lane *next = l->next_marked;
     l->marked = false;
-    tend(l);
+    update_lane(l);
     l = next;
   }
 }

@@ -101,7 +101,7 @@ void sender_give_up(struct sender *s) {
   tls_client_free(&s->tls_verified);
 }
 
-static void leave(struct sender *s) {
+static void exit_now(struct sender *s) {
   sender_give_up(s);
   process_exit(s->process, 0);
 }
@@ -111,7 +111,7 @@ static void on_turn(void *arg) {
   if (s->starved && s->connections < s->process->conf->sender_connections) lanes_sweep(s);
   lanes_turn(s);
   if (s->ending && !s->connections && !s->letters.count) {
-    leave(s);
+    exit_now(s);
     return;
   }
   if (!s->freed || !s->store || s->ending) return;

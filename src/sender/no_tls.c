@@ -40,7 +40,7 @@ static struct no_tls *keep(struct sender *s, const struct dial_address *at, uint
   return place;
 }
 
-static void tell(struct sender *s, const struct no_tls *t) {
+static void report_to_store(struct sender *s, const struct no_tls *t) {
   uint64_t now = loop_now(s->process->loop);
   struct buf b;
   if (!s->store || t->until_ms <= now) return;
@@ -56,8 +56,8 @@ static void tell(struct sender *s, const struct no_tls *t) {
 void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
                             const char *why) {
   struct buf b;
-  tell(s, keep(s, at, SEND_NO_TLS_S, slice_str(l->name),
-               slice_first(slice_str(why), SEND_NO_TLS_WHY_MAX)));
+  report_to_store(s, keep(s, at, SEND_NO_TLS_S, slice_str(l->name),
+                          slice_first(slice_str(why), SEND_NO_TLS_WHY_MAX)));
   buf_init(&b, 64);
   dial_address_put(at, &b);
   log_print(&s->process->log, LOG_E_NO_TLS,
@@ -67,7 +67,7 @@ void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct
 }
 
 void sender_send_no_tls(struct sender *s) {
-  for (size_t i = 0; i < s->no_tls_count; i++) tell(s, &s->no_tls[i]);
+  for (size_t i = 0; i < s->no_tls_count; i++) report_to_store(s, &s->no_tls[i]);
 }
 
 bool sender_known_no_tls(struct sender *s, const struct ipc_msg *msg) {

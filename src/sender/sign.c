@@ -77,7 +77,7 @@ void sign_drop(struct letter *l) {
 
 /* --- its end --- */
 
-static void go_on(struct letter *l) {
+static void continue_signing(struct letter *l) {
   struct sender *s = l->sender;
   sign_drop(l);
   letter_rewind(l);
@@ -94,7 +94,7 @@ static void unsigned_then(struct letter *l, const char *why) {
   log_str(&line, LOG_F_FROM, l->smtp.return_path.n ? l->smtp.return_path : SLICE("<>"));
   log_cstr(&line, LOG_F_REASON, why);
   log_end(&line);
-  go_on(l);
+  continue_signing(l);
 }
 
 static void put_off(struct letter *l, const char *why) {
@@ -121,7 +121,7 @@ static void prefix_then(struct letter *l, struct slice fields) {
     return;
   }
   l->smtp.size += fields.n;
-  go_on(l);
+  continue_signing(l);
 }
 
 /* --- asking keys --- */
@@ -214,7 +214,7 @@ static void take_signatures(struct sender *s, struct letter *l, struct slice fie
 static void take_answer(struct sender *s, struct letter *l, const struct dkim_signed *a) {
   switch ((enum sign_outcome)a->outcome) {
   case SIGN_DONE: take_signatures(s, l, a->fields); break;
-  case SIGN_NO_KEY: go_on(l); break;
+  case SIGN_NO_KEY: continue_signing(l); break;
   case SIGN_BUSY:
     queue(s, l->signing);
     pause_asking(s);
@@ -345,7 +345,7 @@ static void converted(struct letter *l) {
   else if (l->signer.n)
     hashed(l);
   else
-    go_on(l);
+    continue_signing(l);
 }
 
 static void take_octets(struct letter *l, struct slice octets) {

@@ -84,7 +84,7 @@ static struct job_line take(struct job_line *l, unsigned most) {
 /* --- the threads --- */
 
 /* Called with the lock held. Wakes the owner for the first job finished since it last checked. */
-static void hand_back(struct workers *p, struct job_line *jobs, bool broken) {
+static void return_finished(struct workers *p, struct job_line *jobs, bool broken) {
   bool first = !p->done.first;
   append(&p->done, jobs);
   p->broken |= broken;
@@ -94,7 +94,7 @@ static void hand_back(struct workers *p, struct job_line *jobs, bool broken) {
 }
 
 /* Called with the lock held, which is released meanwhile. False: a job came, or the end. */
-static bool stays_quiet(struct worker *w) {
+static bool wait_idle(struct worker *w) {
   struct timespec until;
   int ms = w->resting ? STEP_MS : STORE_QUIET_MS;
   clock_gettime(CLOCK_MONOTONIC, &until);
@@ -110,7 +110,7 @@ static bool stays_quiet(struct worker *w) {
 }
 
 /* Patient work pauses in proportion to the work it caused the writer. */
-static void rest(struct workers *p, uint64_t begun) {
+static void pause_patient(struct workers *p, uint64_t begun) {
   uint64_t now = sys_mono_ms(), ms = PATIENT_REST * (now - begun + 1);
   p->patient_ms = now + (ms < PATIENT_REST_MOST_MS ? ms : PATIENT_REST_MOST_MS);
 }
@@ -125,12 +125,12 @@ static bool run_housekeeping(struct worker *w) {
   bool now = housekeeping == STORE_HOUSEKEEPING_NOW ||
              (housekeeping == STORE_HOUSEKEEPING_IDLE && !w->queue->line.first &&
               !p->patient.first && !p->stopping) ||
-             (housekeeping == STORE_HOUSEKEEPING_QUIET && stays_quiet(w));
+             (housekeeping == STORE_HOUSEKEEPING_QUIET && wait_idle(w));
   if (!now) return false;
   pthread_mutex_unlock(&p->lock);
   uint64_t begun = sys_mono_ms();
   bool fine = store_idle(w->engine);
-  if (p->patient_ms) rest(p, begun); /* most of the log comes from that work */
+  if (p->patient_ms) pause_patient(p, begun); /* most of the log comes from that work */
   pthread_mutex_lock(&p->lock);
   p->broken |= !fine;
   return true;
@@ -181,9 +181,9 @@ static void *writer(void *arg) {
     pthread_mutex_unlock(&p->lock);
     uint64_t begun = sys_mono_ms();
     bool fine = store_write_group(w->engine, group.first);
-    if (patient) rest(p, begun);
+    if (patient) pause_patient(p, begun);
     pthread_mutex_lock(&p->lock);
-    hand_back(p, &group, !fine);
+    return_finished(p, &group, !fine);
   }
   pthread_mutex_unlock(&p->lock);
   return NULL;
@@ -200,7 +200,7 @@ static void *reader(void *arg) {
     pthread_mutex_unlock(&p->lock);
     store_read(w->engine, one.first);
     pthread_mutex_lock(&p->lock);
-    hand_back(p, &one, store_engine_broken(w->engine));
+    return_finished(p, &one, store_engine_broken(w->engine));
   }
   pthread_mutex_unlock(&p->lock);
   return NULL;

@@ -157,7 +157,7 @@ static struct slice cell(const struct slice *fields, size_t n, int place) {
 }
 
 /* Converts aliases separated by blanks, commas or semicolons. */
-static struct slice spaced(struct bulk_file *f, struct slice s) {
+static struct slice space_separated(struct bulk_file *f, struct slice s) {
   uint8_t *p = arena_alloc(&f->mem, s.n ? s.n : 1);
   if (!p) return SLICE_NONE;
   for (size_t i = 0; i < s.n; i++)
@@ -203,7 +203,7 @@ static void take_row(struct bulk_file *f, struct csv *csv, const struct columns 
   a->password = arena_copy(&f->mem, cell(fields, n, at->password));
   a->hash = arena_copy(&f->mem, trimmed(cell(fields, n, at->hash)));
   a->quota = arena_copy(&f->mem, trimmed(cell(fields, n, at->quota)));
-  a->aliases = spaced(f, cell(fields, n, at->aliases));
+  a->aliases = space_separated(f, cell(fields, n, at->aliases));
   if (!a->address.n) bulk_mistake(f, a->line, "has no address");
   if (secrets) take_secret(f, a, true);
   f->count++;

@@ -125,7 +125,7 @@ static int find_place(struct fetch *f, struct fetch_place *p) {
 }
 
 /* Tries the hosts from DNS until one answers. */
-static int go_there(struct fetch *f, struct fetch_place *p) {
+static int connect_to_found(struct fetch *f, struct fetch_place *p) {
   int code = CLI_EXIT_UNAVAILABLE;
   if (!p->found.answer.host_count) return net_open(&f->net, f->c, &p->url, "pop3");
   for (uint8_t i = 0; i < p->found.answer.host_count && code == CLI_EXIT_UNAVAILABLE; i++) {
@@ -199,7 +199,7 @@ static int run_all(struct fetch *f, struct slice password) {
     if (!f->pop || !fetch_step_over(f)) return code;
     pop3_client_free(&f->pop);
     net_close(&f->net);
-    code = go_there(f, f->place);
+    code = connect_to_found(f, f->place);
     if (code == CLI_EXIT_OK) code = look_for_tls(f);
     if (code != CLI_EXIT_OK) return code;
   }
@@ -334,7 +334,7 @@ int cmd_fetch(struct cli *c) {
   if (code == CLI_EXIT_OK && secret_is_needed(cli_given(c, "auth")))
     code = secret_get(c, "Password: ", false, &password);
   f.user = place.url.user;
-  if (code == CLI_EXIT_OK) code = go_there(&f, &place);
+  if (code == CLI_EXIT_OK) code = connect_to_found(&f, &place);
   if (code == CLI_EXIT_OK) code = work(&f, buf_slice(&password));
   pop3_client_free(&f.pop);
   net_close(&f.net);

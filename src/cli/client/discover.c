@@ -37,7 +37,7 @@ static int no_host(const char *domain, const char *refused) {
 }
 
 /* Leaves out the hosts that may not be used. */
-static int sift(struct cli *c, struct dns_answer *a, const char *domain) {
+static int leave_out_hosts(struct cli *c, struct dns_answer *a, const char *domain) {
   char refused[DNS_NAME_MAX + 1] = "";
   uint8_t kept = 0;
   for (uint8_t i = 0; i < a->host_count; i++) {
@@ -67,7 +67,7 @@ static bool look(struct cli *c, const struct dns_settings *settings, const char 
   if (!asked)
     *ret_code = cli_fail(CLI_EXIT_UNAVAILABLE, "DNS: %.*s", SLICE_ARG(buf_slice(&err)));
   else if (a->result == DNS_FOUND)
-    *ret_code = sift(c, a, domain);
+    *ret_code = leave_out_hosts(c, a, domain);
   else if (a->result == DNS_LATER || a->result == DNS_BOGUS || a->result == DNS_BAD_NAME)
     *ret_code = cli_fail(cli_dns_code(a), "%s: %s%s%s", name, dns_result_name(a->result),
                          a->why[0] ? ": " : "", a->why);

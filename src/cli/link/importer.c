@@ -113,7 +113,7 @@ struct door {
   void *arg;
 };
 
-static bool go_on(struct door *d) {
+static bool put_cleaned(struct door *d) {
   bool ok = !d->out.failed && (!buf_len(&d->out) || d->take(d->arg, buf_slice(&d->out)));
   buf_reset(&d->out);
   return ok;
@@ -122,14 +122,14 @@ static bool go_on(struct door *d) {
 static bool through(void *arg, struct slice piece) {
   struct door *d = arg;
   mail_clean_put(&d->clean, piece, d->take ? &d->out : NULL);
-  return !d->take || go_on(d);
+  return !d->take || put_cleaned(d);
 }
 
 static bool each_clean_piece(const struct import_source *from, struct door *d) {
   buf_init(&d->out, 2 * PIECE + MAIL_CLEAN_ROOM);
   bool ok = each_piece(from, through, d);
   mail_clean_end(&d->clean, d->take ? &d->out : NULL);
-  ok = ok && (!d->take || go_on(d));
+  ok = ok && (!d->take || put_cleaned(d));
   buf_free(&d->out);
   return ok;
 }

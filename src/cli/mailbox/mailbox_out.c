@@ -145,7 +145,7 @@ static void make_name(struct mailbox_out *o) {
 
 /* A From line must follow an empty line; an earlier writer may have been killed in the middle of a
  * line. */
-static void end_what_stands(struct mailbox_out *o) {
+static void end_last_line(struct mailbox_out *o) {
   char last[2];
   if (o->start < 2 || pread(o->fd, last, 2, o->start - 2) != 2) return;
   if (last[1] != '\n') buf_put_u8(&o->buf, '\n');
@@ -160,7 +160,7 @@ bool mailbox_out_begin(struct mailbox_out *o, const struct mail_meta *meta) {
   if (!o->maildir) {
     snprintf(o->name, sizeof o->name, "%lu", o->count);
     o->start = lseek(o->fd, 0, SEEK_END);
-    end_what_stands(o);
+    end_last_line(o);
     return true;
   }
   make_name(o);

@@ -18,7 +18,7 @@ struct to_wire to_wire_open(enum mbox_quoting quoting) {
 }
 
 /* Puts what was held back at the line's beginning; `whole`: it is ">"s and "From ". */
-static void let_go(struct to_wire *w, bool whole, struct buf *out) {
+static void put_held(struct to_wire *w, bool whole, struct buf *out) {
   size_t quotes = w->quotes;
   if (whole && quotes && (w->quoting == MBOX_QUOTES_ALL || quotes == 1)) quotes--;
   for (size_t i = 0; i < quotes; i++) buf_put_u8(out, '>');
@@ -28,7 +28,7 @@ static void let_go(struct to_wire *w, bool whole, struct buf *out) {
 }
 
 static void end_line(struct to_wire *w, struct buf *out) {
-  if (w->at_start) let_go(w, false, out);
+  if (w->at_start) put_held(w, false, out);
   buf_put(out, SLICE("\r\n"));
   w->at_start = true;
 }
@@ -41,10 +41,10 @@ static bool hold(struct to_wire *w, uint8_t c, struct buf *out) {
     return true;
   }
   if (w->quotes && c == from_word.p[w->matched]) {
-    if (++w->matched == from_word.n) let_go(w, true, out);
+    if (++w->matched == from_word.n) put_held(w, true, out);
     return true;
   }
-  let_go(w, false, out);
+  put_held(w, false, out);
   return false;
 }
 

@@ -82,7 +82,7 @@ static bool follow(struct mailbox_form *w, int link, const struct stat *st) {
 static bool is_last(const struct mailbox_form *w) { return w->rest[strspn(w->rest, "/")] == 0; }
 
 /* One name further. *ret_there: the last name is in w->name, and is not a link. */
-static bool go(struct mailbox_form *w, bool *ret_there) {
+static bool step_into(struct mailbox_form *w, bool *ret_there) {
   struct stat st;
   if (!take_name(w)) return stopped(w, is_last(w) ? ENOENT : ENAMETOOLONG);
   int fd = openat(w->folder, w->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -97,7 +97,7 @@ static bool go(struct mailbox_form *w, bool *ret_there) {
 }
 
 /* The folder that contains the last name of the path; -1 with errno. */
-static int reach(const char *path, char name[static NAME_MAX + 1]) {
+static int open_parent(const char *path, char name[static NAME_MAX + 1]) {
   struct mailbox_form w = { .folder =
                                 open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC) };
   bool there = false;
@@ -106,7 +106,7 @@ static int reach(const char *path, char name[static NAME_MAX + 1]) {
     return stopped(&w, ENAMETOOLONG), -1;
   if (is_last(&w)) snprintf(w.rest, sizeof w.rest, "."); /* "/" itself */
   while (!there)
-    if (!go(&w, &there)) return -1;
+    if (!step_into(&w, &there)) return -1;
   memcpy(name, w.name, NAME_MAX + 1);
   return w.folder;
 }
@@ -124,7 +124,8 @@ static bool is_trusted(uid_t folder) { return folder == 0 || folder == geteuid()
 int place_open(const char *path, int flags, mode_t mode) {
   char name[NAME_MAX + 1];
   struct stat above, st;
-  int folder = reach(path, name), fd = folder < 0 ? -1 : openat(folder, name, flags | ALWAYS, mode);
+  int folder = open_parent(path, name),
+      fd = folder < 0 ? -1 : openat(folder, name, flags | ALWAYS, mode);
   if (fd >= 0 && (fstat(folder, &above) != 0 || fstat(fd, &st) != 0)) fd = refuse(fd, errno);
   if (fd >= 0 && S_ISREG(st.st_mode) && st.st_nlink > 1 && !is_trusted(above.st_uid))
     fd = refuse(fd, EMLINK);
@@ -152,7 +153,7 @@ static bool is_owners(uid_t file, uid_t folder) {
 int place_open_file(const char *path, struct stat *ret) {
   char name[NAME_MAX + 1];
   struct stat above;
-  int folder = reach(path, name);
+  int folder = open_parent(path, name);
   if (folder < 0) return -1;
   int fd = fstat(folder, &above) == 0 ? openat(folder, name, O_RDONLY | ALWAYS) : -1;
   fd = fd < 0 ? refuse(fd, errno) : regular(fd, ret);
@@ -181,7 +182,7 @@ int place_open_folder_in(int folder, const char *name, uid_t owner, uid_t *ret_o
 int place_make_folder(const char *path, mode_t mode, uid_t *ret_owner) {
   char name[NAME_MAX + 1];
   struct stat st;
-  int above = reach(path, name);
+  int above = open_parent(path, name);
   if (above < 0) return -1;
   int fd = -1;
   if (mkdirat(above, name, mode) == 0 || errno == EEXIST)

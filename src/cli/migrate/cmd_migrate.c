@@ -387,7 +387,7 @@ static bool add_row(struct table *t, const struct migrate_account *a,
                    TABLE_NUMBER(r->deleted), TABLE_NUMBER(r->same), result);
 }
 
-static int sum_up(struct migrate *m) {
+static int print_summary(struct migrate *m) {
   struct table t;
   size_t failed = 0, unproven = 0;
   table_init(&t);
@@ -427,7 +427,7 @@ int cmd_migrate(struct cli *c) {
   if (code == CLI_EXIT_OK) code = look_at_accounts(&m);
   if (code == CLI_EXIT_OK) {
     work(&m);
-    code = sum_up(&m);
+    code = print_summary(&m);
   }
   if (size && m.results != MAP_FAILED) munmap(m.results, size);
   migrate_accounts_free(&m.accounts);

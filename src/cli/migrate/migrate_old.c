@@ -59,12 +59,12 @@ static enum pop3_sink_verdict end(void *arg, struct pop3_item *item) {
   return r->sink->end(r->sink->arg, item->own, true) ? POP3_SINK_ON : POP3_SINK_OVER;
 }
 
-static void cut(void *arg, struct pop3_item *item) {
+static void on_cut(void *arg, struct pop3_item *item) {
   const struct old_reading *r = arg;
   r->sink->end(r->sink->arg, item->own, false);
 }
 
-static void refused(void *arg, struct pop3_item *item, struct slice words) { cut(arg, item); }
+static void refused(void *arg, struct pop3_item *item, struct slice words) { on_cut(arg, item); }
 
 static int run(struct net *n, struct old_reading *r, const struct pop3_client_start *start) {
   r->session = pop3_client_new(start);
@@ -85,7 +85,7 @@ int migrate_old_read(struct cli *c, const struct migrate_from *from,
   struct old_reading r = { .plan = plan, .sink = sink };
   struct pop3_client_start start = { .user = account->login,
                                      .secret = account->password,
-                                     .sink = { listed, begin, piece, end, cut, refused, &r } };
+                                     .sink = { listed, begin, piece, end, on_cut, refused, &r } };
   struct net n;
   struct buf login;
   if (!from->master && !account->password.p)

@@ -34,7 +34,7 @@ static size_t settled(const struct deliver_job *d) {
 }
 
 /* The key of one of them, as in partly.h. */
-static uint64_t who_gets(const struct deliver_job *d, size_t i) {
+static uint64_t recipient_key(const struct deliver_job *d, size_t i) {
   if (i < d->count) return d->places[i].account;
   i -= d->count;
   return i < d->elsewhere_count ? partly_key(d->elsewhere[i].address)
@@ -45,12 +45,12 @@ bool had_set_who(struct deliver_job *d) {
   size_t all = settled(d);
   d->who_count = all;
   d->who = arena_alloc(&d->kept, all * sizeof *d->who);
-  for (size_t i = 0; d->who && i < all; i++) d->who[i] = who_gets(d, i);
+  for (size_t i = 0; d->who && i < all; i++) d->who[i] = recipient_key(d, i);
   return d->who != NULL;
 }
 
 void had_remember(struct store *s, const struct deliver_job *d) {
   if (d->job.result != JOB_DONE || (d->outcome == COMMIT_DONE && !d->once)) return;
   struct partly *to = d->once ? &s->dropped : &s->partly;
-  for (size_t i = 0; i < settled(d); i++) partly_keep(to, d->print, who_gets(d, i));
+  for (size_t i = 0; i < settled(d); i++) partly_keep(to, d->print, recipient_key(d, i));
 }

@@ -149,7 +149,7 @@ bool housekeeping_parks(struct store *s, uint64_t account, struct session *sessi
   return true;
 }
 
-static void let_open(struct store *s) {
+static void open_parked(struct store *s) {
   struct store_job *open = s->housekeeping.parked;
   s->housekeeping.parked = NULL;
   s->housekeeping.account = 0;
@@ -186,7 +186,7 @@ void housekeeping_finish(struct store *s, struct store_job *j) {
                                                                             * step */
   j->again = false;
   s->housekeeping.out = false;
-  let_open(s);
+  open_parked(s);
   step_over(s, t, fine);
 }
 

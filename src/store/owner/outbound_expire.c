@@ -36,7 +36,7 @@ static void begin(struct store *s, int64_t now_s) {
   read_slice(s, now_s);
 }
 
-static void go_on(struct store *s, int64_t now_s) {
+static void continue_walk(struct store *s, int64_t now_s) {
   struct expire_walk *w = &s->outbound.expire;
   if (w->reading || w->writing) return;
   if (w->more)
@@ -48,13 +48,13 @@ static void go_on(struct store *s, int64_t now_s) {
 void outbound_expire(struct store *s, int64_t now_s) {
   struct expire_walk *w = &s->outbound.expire;
   w->again = true;
-  go_on(s, now_s);
+  continue_walk(s, now_s);
 }
 
 void outbound_expired(struct store *s, int64_t now_s) {
   struct expire_walk *w = &s->outbound.expire;
   if (w->writing) w->writing--;
-  go_on(s, now_s);
+  continue_walk(s, now_s);
 }
 
 static void leave_out_in_hands(const struct store *s, struct taken_letter *l) {
@@ -77,5 +77,5 @@ void expired_finish(struct store *s, struct store_job *j) {
   }
   w->from = x->from;
   w->more = fine && x->full;
-  if (fine) go_on(s, j->now_s);
+  if (fine) continue_walk(s, j->now_s);
 }

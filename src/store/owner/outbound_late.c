@@ -22,7 +22,7 @@ enum { WARN_MEMORY = 256 * 1024, DAY_S = 86400 };
 
 /* --- the job that writes it --- */
 
-static void go_on(struct store *s, int64_t now_s);
+static void continue_walk(struct store *s, int64_t now_s);
 
 void warn_finish(struct store *s, struct store_job *j) {
   struct warn_job *w = (struct warn_job *)j;
@@ -31,7 +31,7 @@ void warn_finish(struct store *s, struct store_job *j) {
   if (j->result == JOB_DONE) {
     s->outbound.reports += w->report.job != NULL;
     report_finish(s, &w->report, j->now_s);
-    go_on(s, j->now_s);
+    continue_walk(s, j->now_s);
   } else { /* scan again: marked rows are skipped */
     walk->from = (struct late_cursor){ 0 };
     walk->more = false;
@@ -124,7 +124,7 @@ static void read_slice(struct store *s, int64_t now_s) {
   s->shell.enqueue(s->shell.arg, &x->job, false);
 }
 
-static void go_on(struct store *s, int64_t now_s) {
+static void continue_walk(struct store *s, int64_t now_s) {
   const struct late_walk *w = &s->outbound.late;
   if (w->more && !w->reading && !w->writing && !s->stopping) read_slice(s, now_s);
 }
@@ -145,5 +145,5 @@ void late_finish(struct store *s, struct store_job *j) {
   w->more = x->full;
   for (struct taken_letter *l = x->letters; l; l = l->next) warn(s, l, v, j->now_s);
   queue_view_free(&v);
-  go_on(s, j->now_s);
+  continue_walk(s, j->now_s);
 }

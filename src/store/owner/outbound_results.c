@@ -341,7 +341,7 @@ static void log_ends(struct store *s, const struct result_job *r) {
 }
 
 /* True if it concerns one mailbox or one message: the destination itself works. */
-static bool speaks_of_one(enum smtp_class c) {
+static bool concerns_one_recipient(enum smtp_class c) {
   return c == SMTP_CLASS_FULL || c == SMTP_CLASS_NO_USER || c == SMTP_CLASS_INACTIVE ||
          c == SMTP_CLASS_GREYLISTED || c == SMTP_CLASS_CONTENT || c == SMTP_CLASS_SENDER ||
          c == SMTP_CLASS_TOO_BIG;
@@ -356,7 +356,7 @@ static enum sched_news news_of(const struct result_job *r) {
     if (r->results[i].move == QUEUE_DELIVERED) return SCHED_DELIVERED;
     if (r->results[i].move >= QUEUE_CUT) continue;
     if (news == SCHED_LOST) news = SCHED_DEFERRED;
-    if (r->results[i].outcome.fate == SEND_PERMANENT || speaks_of_one(r->results[i].class))
+    if (r->results[i].outcome.fate == SEND_PERMANENT || concerns_one_recipient(r->results[i].class))
       news = SCHED_REFUSED;
   }
   return news;

@@ -42,7 +42,7 @@ static bool work_out_delays(struct store *s, struct pop_rules_are *r) {
 }
 
 /* Days; -1 is never, and not a number of days. */
-static bool work_out_expiry(struct store *s, struct pop_rules_are *r) {
+static bool compute_expiry(struct store *s, struct pop_rules_are *r) {
   struct own_limits own, days;
   int64_t usual = r->expire == POP_NEVER ? -1 : (int64_t)r->expire;
   if (!own_limits(s, OWN_EXPIRE, &own)) return false;
@@ -57,17 +57,17 @@ static bool work_out_expiry(struct store *s, struct pop_rules_are *r) {
 /* "the largest value currently in use for any user" (§6.5), the smallest (§6.7). An account without
  * a limit of its own has the option's; the option counts even if no account has it now, since the
  * next one may. What could not be read is computed again at the next question. */
-static void work_out(struct store *s) {
+static void compute_rules(struct store *s) {
   static const struct dir_limits usual = { .login_delay = DIR_DEFAULT, .expire = DIR_DEFAULT };
   struct pop_rules_are r = { .login_delay = rules_login_delay(s, &usual),
                              .expire = rules_expire(s, &usual) };
-  s->rules_known = work_out_delays(s, &r) && work_out_expiry(s, &r);
+  s->rules_known = work_out_delays(s, &r) && compute_expiry(s, &r);
   if (!r.login_delay) r.login_delay = POP_NO_DELAY;
   s->rules = r;
 }
 
 const struct pop_rules_are *rules_of_all(struct store *s) {
-  if (!s->rules_known) work_out(s);
+  if (!s->rules_known) compute_rules(s);
   return &s->rules;
 }
 

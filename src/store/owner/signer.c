@@ -39,7 +39,7 @@ static void look_at(void *arg, const struct address *a) {
 }
 
 /* Our hostname need not be a domain with mailboxes: then uses one of its parents. */
-static void climb(struct store *s, struct buf *domain) {
+static void find_local_parent(struct store *s, struct buf *domain) {
   if (!slice_caseeq(buf_slice(domain), slice_str(s->conf->hostname))) return;
   while (buf_len(domain) && !dir_is_ours(&s->dir, buf_slice(domain))) {
     ptrdiff_t dot = slice_find(buf_slice(domain), '.');
@@ -57,6 +57,6 @@ void signer_of(struct store *s, const struct taken_letter *l, struct buf *ret) {
   header_find(header, SLICE("from"), &from);
   bool good =
       mailboxes_each(from.body, look_at, &x, &wrong) && x.count && !x.refused && !ret->failed;
-  if (good && !x.account) climb(s, ret);
+  if (good && !x.account) find_local_parent(s, ret);
   if (!good || !dir_is_ours(&s->dir, buf_slice(ret))) buf_truncate(ret, 0);
 }

@@ -33,8 +33,8 @@ static bool next_alias(struct slice *rest, struct slice *ret) {
 }
 
 /* The job's text says what is wrong with the row. */
-static enum db_result look_at(struct store_engine *e, struct admin_job *a,
-                              const struct bulk_row *row) {
+static enum db_result check_row(struct store_engine *e, struct admin_job *a,
+                                const struct bulk_row *row) {
   struct admin_address x;
   struct slice rest = row->aliases, alias;
   int64_t quota;
@@ -58,7 +58,7 @@ static enum db_result look_at_all(struct store_engine *e, struct admin_job *a, s
   size_t count = 0;
   *ret_wrong = 0;
   while (r == DB_OK && next_row(&rows, &row)) {
-    r = look_at(e, a, &row);
+    r = check_row(e, a, &row);
     count++;
     if (a->code == CLI_OK) continue;
     ADMIN_ROW(a, row.line, admin_copy(a, buf_slice(&a->text)));
