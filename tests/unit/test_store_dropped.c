@@ -120,28 +120,41 @@ static void the_oldest_are_forgotten(void **state) {
   assert_int_equal(mails(k, id), 2);
 }
 
-/* A store that the version before wrote. */
+/* A store as the version before the table left it, with one message of alice's. */
+static void make_older(struct kit *k) {
+  struct buf err;
+  struct db *db = NULL;
+  struct db_options options = { .page_size = STORE_PAGE };
+  kit_close(k);
+  assert_int_equal(k->disk->ops->remove(k->disk, STORE_DATABASE), 0);
+  k->disk->ops->remove(k->disk, STORE_DATABASE "-wal");
+  buf_init(&err, 1000);
+  assert_int_equal(db_open(k->disk, STORE_DATABASE, &options, &db), DB_OK);
+  if (!schema_bring_to(db, 20, &err)) fail_msg("%s", buf_cstr(&err));
+  assert_int_equal(
+      db_exec(db, "INSERT INTO domain (id, name) VALUES (1, 'example.org');"
+                  "INSERT INTO account (id, name, made) VALUES (1, 'alice@example.org', 1);"
+                  "INSERT INTO address (domain, local, account) VALUES (1, 'alice', 1);"
+                  "INSERT INTO folder (id, account, name, uidvalidity, uidnext, modseq, messages,"
+                  " octets) VALUES (1, 1, 'INBOX', 1, 2, 1, 1, 6);"
+                  "INSERT INTO body (id, refs, size, dots, name, data)"
+                  " VALUES (1, 1, 6, 0, 'Q1', CAST('A: b' || x'0d0a' AS BLOB));"
+                  "INSERT INTO entry (folder, uid, body, size, flags, date, modseq, surrogate)"
+                  " VALUES (1, 1, 1, 6, 0, 1, 1, 1);"
+                  "UPDATE store SET next_body = 2, uidvalidity = 1"),
+      DB_OK);
+  db_close(&db);
+  buf_free(&err);
+  kit_open(k);
+}
+
 static void a_store_without_the_table(void **state) {
   struct kit *k = *state;
-  uint64_t id = alice(k);
-  assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
-  struct db *db = open_closed(k);
-  assert_int_equal(db_exec(db, "DROP TABLE dropped;"
-                               "UPDATE body SET data = CAST(head || data AS BLOB);"
-                               "ALTER TABLE body DROP COLUMN head;"
-                               "DROP INDEX entry_shown; DROP INDEX deleted_shown;"
-                               "ALTER TABLE entry DROP COLUMN shown;"
-                               "ALTER TABLE deleted DROP COLUMN shown"),
-                   DB_OK);
-  assert_int_equal(db_begin(db), DB_OK);
-  assert_int_equal(db_set_version(db, 20), DB_OK);
-  assert_int_equal(db_commit(db), DB_OK);
-  db_close(&db);
-  kit_open(k);
+  make_older(k);
   for (unsigned i = 0; i < 2; i++)
     assert_int_equal(submitted(k, NAME, "alice@example.org"), COMMIT_DONE);
-  assert_int_equal(mails(k, id), 2);
-  assert_int_equal(kit_command(k, "check").code, CLI_OK);
+  assert_int_equal(mails(k, 1), 2);
+  assert_sound(k);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
