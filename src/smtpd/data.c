@@ -186,6 +186,7 @@ static void commit(struct smtpd_session *s) {
     .authors = buf_slice(&transaction->authors),
     .trusted = s->trusted,
     .once = s->has_drop,
+    .login = s->logged_in,
   };
   bool fine = !id.failed && !head.failed;
   if (fine) smtp_commit_put(smtpd_ask(s, ROLE_STORE, smtp_commit_type, commit_answer), &q);

@@ -78,9 +78,6 @@ static enum smtp_outcome settle(struct smtpd_session *s, const struct envelope_r
                                 uint8_t verdict) {
   struct transaction *transaction = s->transaction;
   enum smtp_outcome o = smtp_of_verdict(verdict);
-  /* A session that has logged in may send anywhere: if store does not know of the login, it was
-   * restarted meanwhile. */
-  if (o == SMTP_RCPT_ELSEWHERE && s->logged_in && s->service->sends) o = SMTP_RCPT_TROUBLE;
   if (o == SMTP_RCPT_OK) envelope_rcpt_put(&transaction->rcpts, r);
   if (transaction->rcpts.failed) o = SMTP_RCPT_TROUBLE;
   if (o != SMTP_RCPT_OK) {
@@ -129,7 +126,8 @@ void smtpd_rcpt_group_end(struct smtpd_session *s) {
   struct smtp_rcpt q = { .envelope = { .return_path = buf_slice(&transaction->sender),
                                        .size = transaction->size,
                                        .rcpts = buf_slice(&transaction->asked) },
-                         .trusted = s->trusted };
+                         .trusted = s->trusted,
+                         .login = s->logged_in };
   smtp_rcpt_put(smtpd_ask(s, ROLE_STORE, smtp_rcpt_type, rcpt_answer), &q);
   if (!smtpd_asked(s)) answer_group(s, SLICE_NONE, SLICE_NONE);
 }

@@ -49,6 +49,7 @@ struct kit {
   struct buf spool;
   struct kit_message messages[KIT_MESSAGES];
   size_t count, rcpt_questions, drops, cancels, spools, mores;
+  bool login; /* what the last smtp_rcpt said */
   uint8_t ahead; /* what each answer to a chunk allows */
   struct buf login_name;
   bool login_asked_password;
@@ -173,6 +174,7 @@ static inline uint16_t kit_store(struct kit *k, uint16_t type, struct slice payl
     smtp_verdicts_put(answer, &a);
     buf_free(&verdicts);
     k->rcpt_questions++;
+    k->login = q.login;
     return smtp_verdicts_type;
   }
   if (type == smtp_spool_type) {

@@ -91,6 +91,31 @@ static void delegated(void **state) {
   assert_int_equal(kit_command(k, "account sendas list").count, 0);
 }
 
+static void login_without_grant(struct kit *k, const char *to) {
+  struct buf list;
+  kit_rcpts(&list, to);
+  const struct envelope e = { .return_path = SLICE("ceo@example.org"), .rcpts = buf_slice(&list) };
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_rcpt, SESSION, .envelope = e, .login = true));
+  assert_int_equal(KIT_HEAR(k, smtp_verdicts).verdicts.p[0], RCPT_TROUBLE);
+  assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_commit, SESSION, .envelope = e,
+                      .end = { .id = SLICE("Q1"), .tail = note }, .login = true));
+  assert_int_equal(KIT_HEAR(k, smtp_committed).outcome, COMMIT_TROUBLE);
+  buf_free(&list);
+}
+
+/* The store was started again and has not heard of the login yet: nothing is taken as a stranger's
+ * mail, to nobody here either. */
+static void grant_is_late(void **state) {
+  struct kit *k = *state;
+  uint64_t id = alice(k);
+  kit_account(k, "ceo@example.org");
+  login_without_grant(k, "alice@example.org");
+  login_without_grant(k, "bob@elsewhere.example");
+  submit_grant(k, SESSION, id);
+  assert_int_equal(rcpt(k, SESSION, "ceo@example.org", "alice@example.org", false), RCPT_NOT_YOURS);
+  assert_int_equal(mails(k, "alice@example.org"), 0);
+}
+
 static size_t held(struct kit *k) { return kit_command(k, "queue list state=held").count; }
 
 static void send_to(struct kit *k, size_t first, size_t count) {
@@ -280,9 +305,10 @@ static void report_to_own_host(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(authors),     TEST(delegated),     TEST(stolen_password),
-    TEST(limits),      TEST(release),       TEST(report_budget),
-    TEST(backscatter), TEST(double_bounce), TEST(report_to_own_host),
+    TEST(authors),       TEST(delegated),     TEST(stolen_password),
+    TEST(limits),        TEST(release),       TEST(report_budget),
+    TEST(backscatter),   TEST(double_bounce), TEST(report_to_own_host),
+    TEST(grant_is_late),
   };
   return cmocka_run_group_tests_name("store-brake", tests, NULL, NULL);
 }

@@ -81,6 +81,7 @@ static enum commit_outcome find_all(struct finding *f) {
   struct slice rcpts = f->q->envelope.rcpts, path = f->q->envelope.return_path;
   const struct relay_asked asked = { f->session, f->q->trusted, path, d->job.now_s };
   struct envelope_rcpt r;
+  if (!relay_login_known(f->session, f->q->login)) return COMMIT_TROUBLE;
   if (!relay_sender_ok(f->s, f->session, path)) return COMMIT_TROUBLE;
   if (!relay_authors_ok(f->s, f->session, f->q->authors)) return COMMIT_NOT_YOURS;
   d->rcpt_count = f->q->envelope.count;

@@ -67,6 +67,10 @@ bool relay_may_use(struct store *s, uint64_t account, struct slice address) {
          (s->conf->sender_check == CONF_SENDER_CHECK_OFF || is_its_own(s, address, account));
 }
 
+bool relay_login_known(const struct session *session, bool login) {
+  return !login || (session && session->account);
+}
+
 bool relay_sender_ok(struct store *s, const struct session *session, struct slice return_path) {
   return !session || !session->account || relay_may_use(s, session->account, return_path);
 }

@@ -27,6 +27,9 @@ struct relay_asked {
  * `memory` holds *ret_to if it is not `address`. */
 enum rcpt_verdict relay_find(struct store *s, const struct relay_asked *asked, struct slice address,
                              struct slice *ret_to, struct buf *memory);
+/* False: smtpd says that the client logged in, and auth's grant has not been repeated to this store
+ * yet; what the session may do is not known. */
+bool relay_login_known(const struct session *session, bool login);
 /* True if the session's login may use that reverse-path: sender_check is off, nobody logged in, or
  * the path leads to the login's own mailbox (its address, an alias, a subaddress), or was delegated
  * to it (account sendas). */

@@ -66,11 +66,12 @@ static bool rcpt(struct store *s, struct peer *p, const struct ipc_msg *m, int64
   struct envelope_rcpt r;
   const struct session *session = session_find(p, m->tag);
   const struct relay_asked asked = { session, q.trusted, path, now_s };
-  bool yours = relay_sender_ok(s, session, path);
+  bool known = relay_login_known(session, q.login), yours = relay_sender_ok(s, session, path);
   while (envelope_rcpt_next(&rcpts, &r)) {
     if (n == SMTP_VERDICTS_MAX) return false;
-    enum rcpt_verdict v =
-        yours ? verdict_on(s, &asked, r.address, q.envelope.size) : RCPT_NOT_YOURS;
+    enum rcpt_verdict v = !known  ? RCPT_TROUBLE
+                          : yours ? verdict_on(s, &asked, r.address, q.envelope.size)
+                                  : RCPT_NOT_YOURS;
     if ((v == RCPT_OURS || v == RCPT_LEAVES) && low_space(s, now_s)) v = RCPT_NO_SPACE;
     if (v == RCPT_NO_SPACE) notice_disk_full(s, now_s);
     if (v != RCPT_OURS && v != RCPT_LEAVES)
