@@ -39,7 +39,7 @@ enum {
   PICKUP_NOTICE_MS = 60 * 60000, /* minimum time between two of them */
 };
 
-struct submission;
+struct drop_submission;
 struct talk;
 struct notice;
 
@@ -54,7 +54,7 @@ struct pickup {
   struct map taken;       /* uid → messages in this pass */
   struct map later;       /* hash of a name → when it is tried again */
   size_t lines, unlogged; /* of this pass */
-  struct submission *now;
+  struct drop_submission *now;
   struct talk *talk; /* the session: for `now`, or for the notice */
   struct notice *notice;
 };

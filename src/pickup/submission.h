@@ -24,7 +24,7 @@ struct telling {
   struct smtp_letter_rcpt rcpt;
 };
 
-struct submission {
+struct drop_submission {
   struct pickup *pickup;
   struct found found;
   struct arena memory; /* the envelope */
@@ -41,12 +41,12 @@ struct submission {
 /* All of [at, at+n) of the file. */
 bool submit_read(int fd, uint8_t *to, size_t n, uint64_t at);
 /* Ends the submission. */
-void submit_end(struct submission *s, enum outcome o);
+void submit_end(struct drop_submission *s, enum outcome o);
 
 /* --- tell.c --- */
 
 /* The session with the message is over: sends the reports that are due, then calls submit_end(). */
-void tell_go(struct submission *s);
-void tell_free(struct submission *s);
+void tell_go(struct drop_submission *s);
+void tell_free(struct drop_submission *s);
 
 #endif

@@ -15,7 +15,7 @@ enum { MEMORY_MAX = 4 * 1024 * 1024 };
 
 /* --- the letter --- */
 
-static bool copy_address(struct submission *s, const struct address *a, struct slice *ret) {
+static bool copy_address(struct drop_submission *s, const struct address *a, struct slice *ret) {
   struct buf text;
   buf_init(&text, 2 * ADDRESS_PATH_MAX);
   address_put(&text, a);
@@ -26,12 +26,12 @@ static bool copy_address(struct submission *s, const struct address *a, struct s
   return ok;
 }
 
-static bool copy(struct submission *s, struct slice from, struct slice *ret) {
+static bool copy(struct drop_submission *s, struct slice from, struct slice *ret) {
   *ret = from.n ? arena_copy(&s->memory, from) : SLICE_NONE;
   return !from.n || ret->p;
 }
 
-static bool take_recipients(struct submission *s, const struct drop *d, struct slice domain) {
+static bool take_recipients(struct drop_submission *s, const struct drop *d, struct slice domain) {
   struct slice rest = d->recipients;
   struct smtp_recipient to;
   s->letter.rcpts = arena_alloc(&s->memory, d->count * sizeof *s->letter.rcpts);
@@ -44,7 +44,7 @@ static bool take_recipients(struct submission *s, const struct drop *d, struct s
   return true;
 }
 
-static bool take_envelope(struct submission *s, const struct drop *d, struct slice domain) {
+static bool take_envelope(struct drop_submission *s, const struct drop *d, struct slice domain) {
   struct smtp_mail mail;
   if (!drop_from(d, domain, &mail)) return false;
   s->letter = (struct smtp_letter){ .ret = mail.ret,
@@ -67,7 +67,7 @@ bool submit_read(int fd, uint8_t *to, size_t n, uint64_t at) {
 }
 
 /* NULL, or the reason. */
-static const char *read_envelope(struct submission *s, bool *ret_malformed) {
+static const char *read_envelope(struct drop_submission *s, bool *ret_malformed) {
   const struct conf *c = s->pickup->process->conf;
   struct slice domain = slice_str(*c->login_domain ? c->login_domain : c->hostname);
   struct drop d;
@@ -88,7 +88,7 @@ static const char *read_envelope(struct submission *s, bool *ret_malformed) {
 /* --- the source --- */
 
 static struct smtp_letter *on_next(void *arg) {
-  struct submission *s = arg;
+  struct drop_submission *s = arg;
   if (s->given) return NULL;
   s->given = true;
   return &s->letter;
@@ -97,7 +97,7 @@ static struct smtp_letter *on_next(void *arg) {
 /* Its owner may write to it while it is read; then it is shorter, or other octets are sent. */
 static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct buf *out,
                                         size_t most) {
-  struct submission *s = arg;
+  struct drop_submission *s = arg;
   uint64_t left = s->end - s->at;
   size_t n = left < most ? (size_t)left : most;
   uint8_t *to = n ? buf_reserve(out, n) : NULL;
@@ -113,7 +113,7 @@ static void on_done(void *arg, struct smtp_letter *l) {
 /* --- the end --- */
 
 void submit_free(struct pickup *p) {
-  struct submission *s = p->now;
+  struct drop_submission *s = p->now;
   if (!s) return;
   p->now = NULL;
   talk_free(&p->talk);
@@ -124,7 +124,7 @@ void submit_free(struct pickup *p) {
   free(s);
 }
 
-void submit_end(struct submission *s, enum outcome o) {
+void submit_end(struct drop_submission *s, enum outcome o) {
   struct pickup *p = s->pickup;
   const struct found f = s->found;
   char words[sizeof s->words];
@@ -138,13 +138,13 @@ static void on_over(void *arg) { tell_go(arg); }
 /* --- the beginning --- */
 
 const char *submit_begin(struct pickup *p, const struct found *f, bool *ret_malformed) {
-  struct submission *s = calloc(1, sizeof *s);
+  struct drop_submission *s = calloc(1, sizeof *s);
   *ret_malformed = false;
   if (!s) {
     close(f->fd);
     return "no memory";
   }
-  *s = (struct submission){ .pickup = p, .found = *f };
+  *s = (struct drop_submission){ .pickup = p, .found = *f };
   arena_init(&s->memory, MEMORY_MAX);
   p->now = s;
   const char *wrong = read_envelope(s, ret_malformed);

@@ -28,7 +28,7 @@ static bool is_refused(const struct smtp_letter_rcpt *r) {
          (r->verdict.fate == SMTP_UNTRIED && r->verdict.obstacle);
 }
 
-static bool is_of_step(const struct submission *s, const struct smtp_letter_rcpt *r) {
+static bool is_of_step(const struct drop_submission *s, const struct smtp_letter_rcpt *r) {
   if (r->verdict.fate == SMTP_DELIVERED) return false;
   return is_refused(r) == (s->tell.step == TELL_REFUSED);
 }
@@ -38,12 +38,12 @@ static bool is_wanted(const struct smtp_letter_rcpt *r) {
   return !r->notify || (r->notify & SMTP_NOTIFY_FAILURE);
 }
 
-static bool is_old(const struct submission *s) {
+static bool is_old(const struct drop_submission *s) {
   return s->found.changed_s + PICKUP_OLD_S < sys_wall_s();
 }
 
 /* The number of recipients that the step is about; the text of the first. */
-static size_t count_step(struct submission *s, size_t *ret_wanted) {
+static size_t count_step(struct drop_submission *s, size_t *ret_wanted) {
   size_t n = 0;
   *ret_wanted = 0;
   for (size_t i = 0; i < s->letter.count; i++) {
@@ -66,14 +66,14 @@ static size_t count_step(struct submission *s, size_t *ret_wanted) {
 /* --- the text --- */
 
 /* The header, or the whole of a small message with RET=FULL. Unreadable octets are left out. */
-static void read_original(const struct submission *s, struct buf *out) {
+static void read_original(const struct drop_submission *s, struct buf *out) {
   uint64_t size = s->end - s->begin;
   size_t n = size < REPORT_HEADER_MAX ? (size_t)size : REPORT_HEADER_MAX;
   uint8_t *to = n ? buf_reserve(out, n) : NULL;
   if (to && submit_read(s->found.fd, to, n, s->begin)) buf_added(out, n);
 }
 
-static bool put_report(struct submission *s, struct report_rcpt *rcpts, struct slice id,
+static bool put_report(struct drop_submission *s, struct report_rcpt *rcpts, struct slice id,
                        struct slice original) {
   int64_t now_s = sys_wall_s();
   bool expired = s->tell.step == TELL_EXPIRED;
@@ -103,7 +103,7 @@ static bool put_report(struct submission *s, struct report_rcpt *rcpts, struct s
   return !s->tell.text.failed;
 }
 
-static bool compose(struct submission *s) {
+static bool compose(struct drop_submission *s) {
   struct telling *t = &s->tell;
   struct report_rcpt *rcpts = calloc(s->letter.count, sizeof *rcpts);
   struct buf original, id;
@@ -129,7 +129,7 @@ static bool compose(struct submission *s) {
 /* --- the session --- */
 
 static struct smtp_letter *on_next(void *arg) {
-  struct telling *t = &((struct submission *)arg)->tell;
+  struct telling *t = &((struct drop_submission *)arg)->tell;
   if (t->given) return NULL;
   t->given = true;
   return &t->letter;
@@ -137,7 +137,7 @@ static struct smtp_letter *on_next(void *arg) {
 
 static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct buf *out,
                                         size_t most) {
-  struct telling *t = &((struct submission *)arg)->tell;
+  struct telling *t = &((struct drop_submission *)arg)->tell;
   struct slice piece = slice_first(slice_from(buf_slice(&t->text), t->at), most);
   buf_put(out, piece);
   t->at += piece.n;
@@ -148,7 +148,7 @@ static void on_done(void *arg, struct smtp_letter *l) {
 } /* its verdict is examined when the session is over */
 
 /* The same report on the same recipients to the same address has the same identity. */
-static void put_identity(const struct submission *s, uint8_t ret[DROP_ID]) {
+static void put_identity(const struct drop_submission *s, uint8_t ret[DROP_ID]) {
   struct siphash h;
   siphash_start(&h, no_key);
   siphash_put(&h, SLICE("report"));
@@ -166,7 +166,7 @@ static void put_identity(const struct submission *s, uint8_t ret[DROP_ID]) {
 static void on_over(void *arg);
 
 /* False: no memory, or no socket. */
-static bool begin(struct submission *s) {
+static bool begin(struct drop_submission *s) {
   struct telling *t = &s->tell;
   struct talk_about about = { s->found.uid, { 0 }, { on_next, on_read, on_done, s }, on_over };
   tell_free(s);
@@ -182,18 +182,18 @@ static bool begin(struct submission *s) {
 
 /* --- the steps --- */
 
-static void next_step(struct submission *s) {
+static void next_step(struct drop_submission *s) {
   s->tell.step++;
   s->tell.to_postmaster = false;
 }
 
-static void note_told(struct submission *s, const char *what, struct slice to) {
+static void note_told(struct drop_submission *s, const char *what, struct slice to) {
   look_note(s->pickup, "%s of uid %u, %s; %s%.*s", s->found.name, (unsigned)s->found.uid, s->words,
             what, SLICE_ARG(to));
 }
 
 /* True if the step has a report to send. */
-static bool is_due(struct submission *s) {
+static bool is_due(struct drop_submission *s) {
   size_t wanted, n = count_step(s, &wanted);
   if (n && s->tell.step == TELL_EXPIRED && !is_old(s)) {
     s->later = true;
@@ -203,7 +203,7 @@ static bool is_due(struct submission *s) {
   return wanted > 0;
 }
 
-void tell_go(struct submission *s) {
+void tell_go(struct drop_submission *s) {
   while (s->tell.step < TELL_STEPS && !is_due(s)) next_step(s);
   if (s->tell.step == TELL_STEPS)
     submit_end(s, s->later ? OUTCOME_LATER : OUTCOME_SETTLED);
@@ -213,7 +213,7 @@ void tell_go(struct submission *s) {
 
 /* A report that was not accepted before its message became too old is not tried again. */
 static void on_over(void *arg) {
-  struct submission *s = arg;
+  struct drop_submission *s = arg;
   bool final = is_refused(&s->tell.rcpt) || is_old(s);
   if (s->tell.rcpt.verdict.fate == SMTP_DELIVERED) {
     note_told(s, "reported to ", buf_slice(&s->tell.to));
@@ -227,7 +227,7 @@ static void on_over(void *arg) {
   }
 }
 
-void tell_free(struct submission *s) {
+void tell_free(struct drop_submission *s) {
   if (s->tell.letter.count) smtp_letter_free_verdicts(&s->tell.letter);
   buf_free(&s->tell.to), buf_free(&s->tell.text);
 }
