@@ -98,10 +98,12 @@ static void utf8(void **state) {
   assert_true(has("Content-Type: message/delivery-status\r\n"));
   assert_true(has("Final-Recipient: utf-8; j\\x{F6}rg@c.test\r\n"));
   for (int way = 0; way < 2; way++) {
-    put(way ? "\xc3\xa4@b.test" : "a@b.test", "j\xc3\xb6rg@c.test", "no", !way);
+    put(way ? "\xc3\xa4@b.test" : "a@b.test", "j\xc3\xb6rg@c.test", "nicht f\xc3\xbcr J\xc3\xb6rg",
+        !way);
     assert_true(has("Content-Type: message/global-delivery-status\r\n"
                     "Content-Transfer-Encoding: 8bit\r\n"));
     assert_true(has("Final-Recipient: utf-8; j\xc3\xb6rg@c.test\r\n"));
+    assert_true(has("Diagnostic-Code: smtp; 550 nicht f\xc3\xbcr J\xc3\xb6rg\r\n"));
   }
 }
 
