@@ -49,7 +49,9 @@ static void delete_all(struct crowd *c, uint64_t tag, struct slice rows) {
   }
   pop_delete_put(&payload, &(struct pop_delete){ buf_slice(&uids) });
   say(c, ROLE_POP3D, POP3D, pop_delete_type, tag, &payload);
-  say(c, ROLE_POP3D, POP3D, pop_quit_type, tag, NULL);
+  buf_init(&payload, IPC_PAYLOAD_MAX);
+  pop_quit_put(&payload, &(struct pop_quit){ .begun = SLICE_NONE });
+  say(c, ROLE_POP3D, POP3D, pop_quit_type, tag, &payload);
   buf_free(&uids);
 }
 
