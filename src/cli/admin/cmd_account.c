@@ -146,7 +146,7 @@ int cmd_account_passwd(struct cli *c) {
   if (!cli_given(c, "from")) return passwd_one(c);
   if (c->given_count > 1 && (cli_given(c, "legacy-auth") || cli_given(c, "no-legacy-auth") ||
                              scram_wish(c) || cli_given(c, "password-stdin")))
-    return cli_fail(CLI_EXIT_USAGE, "--from goes with no other option");
+    return cli_fail(CLI_EXIT_USAGE, "--from allows no other option");
   return account_passwd_from(c, cli_given(c, "from"));
 }
 

@@ -191,8 +191,8 @@ static int delete_all(struct cli *c, struct bulk_file *f) {
   if (code == CLI_EXIT_OK)
     fprintf(stderr, "%zu account%s deleted\n", f->count, f->count == 1 ? "" : "s");
   else
-    cli_fail(0,
-             "not all of them were deleted; the same command without those that are gone goes on");
+    cli_fail(
+        0, "not all of them were deleted; repeat the command without the deleted ones to continue");
   table_free(&aliases);
   return code;
 }

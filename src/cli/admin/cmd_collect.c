@@ -44,8 +44,7 @@ static int take_url(const struct cli *c, struct wish *w) {
   if (code == CLI_EXIT_OK && !w->url.user[0])
     code = cli_fail(CLI_EXIT_USAGE, "the URL names no user: pop3s://USER@HOST is meant");
   if (code == CLI_EXIT_OK && w->url.tls && cli_given(c, "no-tls"))
-    code = cli_fail(CLI_EXIT_USAGE,
-                    "pop3s:// is TLS from the first octet; --no-tls goes with pop3://");
+    code = cli_fail(CLI_EXIT_USAGE, "pop3s:// is TLS from the first octet; --no-tls needs pop3://");
   w->tls = w->url.tls ? "implicit" : cli_given(c, "no-tls") ? "none" : "started";
   w->discover = cli_given(c, "discover") ? "yes" : "no";
   w->mechanism = cli_given(c, "auth") ? cli_given(c, "auth") : "-";

@@ -109,8 +109,8 @@ static int plan_ask_sender(struct plan_print *p, const struct plan_asked *q, str
   struct cli_link *l = link_probe(p->c) ? link_open_running(p->c, ROLE_SENDER, 0, &code) : NULL;
   if (!l) {
     plan_add(p, &(struct plan_cells){ SLICE("route"), q->destination, SLICE("no-sender"),
-                                      SLICE("no sender runs, so where it goes is not known"),
-                                      SLICE(""), SLICE(""), SLICE(""), SLICE("") });
+                                      SLICE("no sender runs, so the route is not known"), SLICE(""),
+                                      SLICE(""), SLICE(""), SLICE("") });
     return CLI_EXIT_TEMPORARY;
   }
   code = link_ask(l, words, 4)

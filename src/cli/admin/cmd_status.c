@@ -226,7 +226,7 @@ static void judge_disk(struct verdict *v, const struct status *s) {
   store_counter(s, "disk-needed", &least);
   store_counter(s, "disk-full", &full);
   if (full)
-    find(v, LEVEL_CRITICAL, "disk", "the disk is full (%llu MB free): no mail is taken",
+    find(v, LEVEL_CRITICAL, "disk", "the disk is full (%llu MB free): no mail is accepted",
          (unsigned long long)space >> 20);
   else if (space < DISK_WARN * least)
     find(v, LEVEL_WARNING, "disk", "the disk is nearly full (%llu MB free)",
@@ -368,7 +368,7 @@ int cmd_status(struct cli *c) {
         CLI_EXIT_USAGE,
         "--ignore %s: processes, certificates, disk, mailboxes, queue or sending is meant", wrong);
   if (cli_given(c, "ignore") && !cli_given(c, "check"))
-    return cli_fail(CLI_EXIT_USAGE, "--ignore goes with --check");
+    return cli_fail(CLI_EXIT_USAGE, "--ignore needs --check");
   for (size_t i = 0; status_table(&s, i); i++) table_init(status_table(&s, i));
   if (cli_given(c, "check")) {
     signal(SIGALRM, on_alarm);

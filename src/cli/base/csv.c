@@ -44,7 +44,7 @@ static const char *quoted(struct csv *c, struct slice *ret) {
   }
   *ret = slice_of(to, n);
   c->rest = slice_from(c->rest, at + 1);
-  return ends_field(c, 0) ? NULL : "something stands behind a closing quote";
+  return ends_field(c, 0) ? NULL : "a closing quote is followed by other text";
 }
 
 static const char *field(struct csv *c, struct slice *ret) {

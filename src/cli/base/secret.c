@@ -30,7 +30,7 @@ int secret_get(const struct cli *c, const char *prompt, bool again, struct buf *
   else if (!read_secret_line(STDIN_FILENO, ret))
     code = cli_fail(CLI_EXIT_NO_INPUT, "standard input has no password in its first line");
   if (code == CLI_EXIT_OK && buf_len(ret) == 0)
-    code = cli_fail(CLI_EXIT_USAGE, "an empty password is none");
+    code = cli_fail(CLI_EXIT_USAGE, "the password is empty");
   return code;
 }
 

@@ -92,7 +92,7 @@ bool url_parse(const char *text, const char *plain, uint16_t port, uint16_t tls_
   }
   u.port = u.tls ? tls_port : port;
   if (!take_user(&s, &u, err)) return false;
-  if (!take_host(s, &u)) return wrong(err, "the URL's host or port is none");
+  if (!take_host(s, &u)) return wrong(err, "the URL's host or port is invalid");
   *ret = u;
   return true;
 }

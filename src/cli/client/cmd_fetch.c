@@ -155,12 +155,13 @@ static int print_sum(struct fetch *f, int code) {
   bool done = f->pop && f->pop->end == POP3_END_DONE;
   uint64_t deleted = done ? count_state(f, POP3_DELETED) : 0;
   progress_size(f->fetched_octets, size);
-  print_count("", count_state(f, POP3_KEPT_BACK),
-              "came shorter than the server had said, or behind such a one, and was left there; "
-              "--delete-short deletes it",
-              "came shorter than the server had said, or behind such a one, and were left there; "
-              "--delete-short deletes "
-              "them");
+  print_count(
+      "", count_state(f, POP3_KEPT_BACK),
+      "came shorter than the server had announced, or after such a message, and was left there; "
+      "--delete-short deletes it",
+      "came shorter than the server had announced, or after such a message, and were left there; "
+      "--delete-short deletes "
+      "them");
   print_count("", f->too_large, "is larger than --largest, and was left",
               "are larger than --largest, and were left");
   print_count("", f->nameless,
@@ -280,8 +281,9 @@ static int open_memory(struct fetch *f, const char *place) {
   if (given)
     snprintf(path, sizeof path, "%s", given);
   else if (!fetch_state_path(buf_slice(&of), path, sizeof path))
-    code = cli_fail(CLI_EXIT_USAGE,
-                    "there is no home to remember in what was fetched; --state FILE names a place");
+    code = cli_fail(
+        CLI_EXIT_USAGE,
+        "there is no home directory for the record of fetched messages; --state FILE names a file");
   if (code == CLI_EXIT_OK) {
     if (!given) take_old_file(buf_slice(&was), path);
     f->memory = memory_open(path, buf_slice(&of), buf_slice(&was), &code, &err);

@@ -179,7 +179,7 @@ static bool check_addresses(const struct cli *c, const char *from) {
     }
   } while ((to = cli_given_next(c, "to", &at)) && ++count);
   if (count || cli_given(c, "headers")) return true;
-  cli_fail(0, "to whom? --to ADDRESS, or --headers: those that the message names");
+  cli_fail(0, "no recipient: --to ADDRESS, or --headers for those in the message");
   return false;
 }
 

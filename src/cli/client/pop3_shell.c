@@ -86,7 +86,7 @@ int pop3_shell_report(const struct net *n, const struct pop3_client *p) {
     buf_printf(&b, " (%s)", n->error);
   }
   if (p->end == POP3_END_NO_TLS && !n->plain)
-    buf_put_str(&b, "; --no-tls lets the password go in the clear");
+    buf_put_str(&b, "; --no-tls allows the password to be sent in the clear");
   cli_fail(code, "%.*s", SLICE_ARG(buf_slice(&b)));
   buf_free(&b);
   return code;

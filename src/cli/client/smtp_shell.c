@@ -120,7 +120,7 @@ static int print_no_login(const struct smtp_shell *s) {
   if (!s->net.tls && !s->net.plain)
     return cli_fail(
         CLI_EXIT_REFUSED,
-        "%s offers no TLS, and nothing of a login goes in the clear; --no-starttls lets it",
+        "%s offers no TLS, and logins are not sent in the clear; --no-starttls allows it",
         s->net.url.host);
   return cli_fail(CLI_EXIT_REFUSED, "%s: %.*s", s->net.url.host, SLICE_ARG(why));
 }
@@ -264,7 +264,7 @@ struct smtp_shell_result smtp_shell_report(struct smtp_shell *s, const struct sm
   if (ret.left && ret.whole == CLI_EXIT_OK) ret.whole = print_end(s);
   if (doubtful) cli_fail(0, "it had all of the message and may have taken it");
   if (!ret.taken && ret.whole == CLI_EXIT_OK && ret.refused == CLI_EXIT_OK)
-    ret.whole = cli_fail(CLI_EXIT_TEMPORARY, "%s took it for nobody", s->net.url.host);
+    ret.whole = cli_fail(CLI_EXIT_TEMPORARY, "%s accepted it for no recipient", s->net.url.host);
   return ret;
 }
 

@@ -246,7 +246,7 @@ int importer_end(struct importer *x) {
   if (code != CLI_EXIT_OK) return code;
   if (x->counts[IMPORTER_NO_SPACE])
     return cli_fail(CLI_EXIT_TEMPORARY,
-                    "there is no space for all of it; import again when there is");
+                    "there is not enough space for all of it; import again when there is");
   if (x->counts[IMPORTER_TROUBLE])
     return cli_fail(CLI_EXIT_TEMPORARY, "not all of it could be added; import again");
   if (!ok)

@@ -118,7 +118,8 @@ static const struct uidl_source *source_there(int folder, struct buf *err) {
       found = &sources[i];
       continue;
     }
-    buf_printf(err, "%s and %s are both there: --uidl-from says whose UIDLs clients have seen",
+    buf_printf(err,
+               "%s and %s both exist: choose the one whose UIDLs clients have seen by --uidl-from",
                found->file, sources[i].file);
     return NULL;
   }
@@ -288,7 +289,7 @@ static bool open_maildir(struct mailbox_in *in, const char *file, const struct u
   bool list = !file && source && source->kind == UIDL_OF_LIST;
   bool ok = file ? read_given_uidls(in, file, err) : list ? read_own_uidls(in, source, err) : true;
   if (ok && file && in->uidls.count && !in->uidls.named) {
-    buf_printf(err, "%s: for a Maildir each line must have a file's name behind the UIDL and a tab",
+    buf_printf(err, "%s: for a Maildir each line must have a file's name after the UIDL and a tab",
                file);
     return false;
   }

@@ -213,7 +213,7 @@ static int shortfall(const struct import_run *i) {
   if (i->to.counts[IMPORTER_THERE])
     return cli_fail(CLI_EXIT_TEMPORARY, "another import was under way; import again");
   if (i->left_out + i->gone + i->to.counts[IMPORTER_GONE])
-    return cli_fail(CLI_EXIT_DATA, "not everything was taken over; see above");
+    return cli_fail(CLI_EXIT_DATA, "not everything was imported; see above");
   if (mailbox_in_uidls_differ(i->in))
     return cli_fail(CLI_EXIT_DATA,
                     "the list of UIDLs has another number of lines than there are messages: "

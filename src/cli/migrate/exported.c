@@ -60,8 +60,9 @@ static int read_all(struct export_reading *r, struct cli_link *l, const char *ad
     going = event != LINK_DONE && event != LINK_LOST;
   }
   if (!ok)
-    return cli_fail(CLI_EXIT_SYSTEM,
-                    "what the account has can't be read: no memory, or the store's answer is odd");
+    return cli_fail(
+        CLI_EXIT_SYSTEM,
+        "the account's messages can't be read: no memory, or the store's answer is malformed");
   if (reply.event == LINK_DONE) ended(r);
   return reply.event == LINK_DONE && reply.code == CLI_DAMAGE ? CLI_EXIT_OK : link_finish(&reply);
 }
@@ -75,7 +76,7 @@ int exported_each(struct cli *c, const char *address,
   if (l)
     code = read_all(&r, l, address);
   else if (code == CLI_EXIT_NOT_FOUND)
-    code = cli_fail(CLI_EXIT_TEMPORARY, "what the account has can't be read now");
+    code = cli_fail(CLI_EXIT_TEMPORARY, "the account's messages can't be read at the moment");
   digest_end(&r.run, unused);
   link_free(&l);
   return code;

@@ -342,7 +342,8 @@ static void compare_uidls(struct one *o) {
   }
   for (size_t i = 0; i < o->plan.here_count && r->left_over; i++) {
     const struct migrate_here *h = &o->plan.here[i];
-    if (migrate_is_left_over(h)) note(o, "%.*s is here and not there", SLICE_ARG(brief(h->uidl)));
+    if (migrate_is_left_over(h))
+      note(o, "%.*s is here, but not at the old server", SLICE_ARG(brief(h->uidl)));
   }
 }
 
