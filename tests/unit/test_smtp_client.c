@@ -314,8 +314,8 @@ static void refused_then_rset(void **state) {
   finish(&k);
 }
 
-/* RFC 5321 §4.5.4.1: "5yz responses to the MAIL command MUST NOT be cached": it is that letter's, and
- * the next one is tried in the same session. */
+/* RFC 5321 §4.5.4.1: "5yz responses to the MAIL command MUST NOT be cached": it is that letter's,
+ * and the next one is tried in the same session. */
 static void refused_mail(void **state) {
   struct kit k;
   setup(&k);

@@ -279,8 +279,8 @@ static void double_bounce(void **state) {
   assert_sound(k);
 }
 
-/* Cron's mail, from and to root at the server's own name, which is no domain of ours: the report on it
- * has nowhere to go but to the postmaster, who gets all of it. */
+/* Cron's mail, from and to root at the server's own name, which is no domain of ours: the report on
+ * it has nowhere to go but to the postmaster, who gets all of it. */
 static void report_to_own_host(void **state) {
   struct kit *k = *state;
   alice(k);

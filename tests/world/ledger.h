@@ -7,8 +7,8 @@
  *        ^                             │                                       │    ^
  *        └── refused, or absent after ─┘         QUIT sent with it as deleted ─┤    │ still there
  *            a death                                                           v    │ after a
- *   COPY_GONE <───────────+OK, or absent──────────────────────────── COPY_LEAVING ──┘ death, or read
- *     │  ^                                                                            in a session
+ *   COPY_GONE <───────────+OK, or absent──────────────────────────── COPY_LEAVING ──┘ death, or
+ *     │  ^                                                                            was read
  *     │  └── not among what came back, or absent
  *     └──undelete asked──> COPY_RETURNING ──answered, or seen──> COPY_MUST
  *

@@ -47,8 +47,9 @@ static bool add_elsewhere(struct finding *f, struct slice to, const struct envel
   return has || relay_add(f->d, to, r->notify, r->orcpt, forwarder);
 }
 
-/* One address of the sender's leads to one report of success (RFC 3464 §3, RFC 3461 §5.2.7.3): where
- * there are several behind it, one of them answers for all, a mailbox here before one elsewhere. */
+/* One address of the sender's leads to one report of success (RFC 3464 §3, RFC 3461 §5.2.7.3):
+ * where there are several behind it, one of them answers for all, a mailbox here before one
+ * elsewhere. */
 static uint8_t without_success(uint8_t notify) {
   uint8_t others = notify & (uint8_t)~SMTP_NOTIFY_SUCCESS;
   return notify && !others ? SMTP_NOTIFY_NEVER : others;
