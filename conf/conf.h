@@ -125,7 +125,7 @@ size_t conf_route_find(const struct conf_list *routes, const struct conf_route_a
 /* That line's selector if it selects by account or sender: such mail is a destination of its own.
  * Else empty. */
 struct slice conf_route_sender(const struct conf_list *routes, const struct conf_route_asked *q);
-/* The port of the line's host; `usual` if it names none. 0: it is malformed. */
+/* The port of the line's host; `usual` if it has none. 0: malformed. */
 uint16_t conf_route_port(struct slice line, uint16_t usual);
 /* The ports that mail is sent to: remote_port, and those of `routes`. Returns how many, or
  * CONF_DIALS_MAX plus the number (from 1) of the first line whose port is one too many. */

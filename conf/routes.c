@@ -89,7 +89,7 @@ struct slice conf_route_login(struct slice line) {
   return SLICE_NONE;
 }
 
-/* "_submission._tcp.example.org[:PORT]": what stands there, else the service's usual one. */
+/* "_submission._tcp.example.org[:PORT]": the given port, otherwise the service's usual one. */
 static uint16_t port_of_service(struct slice text, uint64_t given) {
   static const struct {
     const char *service;

@@ -64,8 +64,8 @@ enum {
 /* Reads up to `most` octets of message `uid` from `offset`. ahead: uids (u32 each, ascending) of
  * messages that the client is likely to read next; those that are files may be sent along.
  *
- * begun: uids (u32 each) of messages that the session has begun to read from files that were sent
- * ahead, of which store knows nothing otherwise; here, in pop_quit and in pop_close. */
+ * begun: uids (u32 each) of messages that the session has begun to read from files sent ahead,
+ * which store does not see otherwise; here, in pop_quit and in pop_close. */
 #define pop_read_FIELDS(F) \
   F(u32, uid, ) F(u64, offset, ) F(u32, most, ) F(bytes, ahead, 4 * POP_AHEAD_MAX) \
   F(bytes, begun, 4 * POP_BEGUN_MAX)

@@ -60,8 +60,8 @@ enum commit_outcome {
 
 /* clang-format off */
 /* The envelope's recipients are the ones to be checked. trusted: the client is in relay_networks.
- * login: the client has logged in. Only auth's grant says as whom; but while store, started again,
- * has no grant for such a session, every recipient gets RCPT_TROUBLE, so that none is judged as a
+ * login: the client has logged in. Only auth's grant says as whom; but while a restarted store has
+ * no grant for such a session, every recipient gets RCPT_TROUBLE, so that none is treated as a
  * stranger's. */
 #define smtp_rcpt_FIELDS(F) F(envelope, envelope, ) F(flag, trusted, ) F(flag, login, )
 /* One octet, an enum rcpt_verdict, for each recipient, in order. yours: with RCPT_NOT_YOURS, the

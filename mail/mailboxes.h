@@ -22,8 +22,8 @@ bool mailboxes_each(struct slice body, void (*each)(void *arg, const struct addr
  * `wrong` receives what is not an address. */
 bool mailboxes_of_header(struct slice message, struct slice domain, struct buf *ret,
                          struct buf *wrong);
-/* The message as it is sent: without Return-Path, which the last server makes (RFC 5321 §4.4), and,
- * unless `bcc`, without Bcc, which its recipients are not to see. */
+/* The message as it is to be sent: without Return-Path, which the final server makes (RFC 5321
+ * §4.4), and, unless `bcc`, without Bcc, which its recipients must not see. */
 void mailboxes_put_sent(struct slice message, bool bcc, struct buf *out);
 
 #endif

@@ -44,8 +44,8 @@ struct qualify {
   bool angle, had_angle;
 };
 
-/* A lone word without "@" is a local part; a lone one behind it is the first part of a domain (RFC
- * 6409 §4.2). */
+/* A lone word without "@" is a local part; a lone one after the "@" is the first part of a domain
+ * (RFC 6409 §4.2). */
 static void complete(struct qualify *q, const struct part *p) {
   bool local = p->words == 1 && !p->at, domain = p->words == 2 && p->bare && !q->dotless;
   if (p->odd || !(local || domain)) return;
@@ -180,7 +180,7 @@ struct submit_walk {
   bool date, message_id, unclear;
 };
 
-/* RFC 5321 §4.4: Return-Path is the last server's to make, and no message is sent with one. */
+/* RFC 5321 §4.4: the final server makes Return-Path, and no message is sent with one. */
 static void take_field(struct submit_walk *w, const struct header_field *f) {
   if (slice_caseeq(f->name, SLICE("Return-Path"))) return;
   bool from = slice_caseeq(f->name, SLICE("From")), sender = slice_caseeq(f->name, SLICE("Sender"));

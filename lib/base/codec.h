@@ -14,7 +14,7 @@ bool base64url_decode(struct buf *out, struct slice s);
 void hex_put(struct buf *out, struct slice s);
 /* The same into 2 * s.n + 1 octets at `to`, with a NUL behind. */
 void hex_text(char *to, struct slice s);
-/* One octet in upper case, as quoted-printable and percent-encoding have it. */
+/* One octet in upper case, as in quoted-printable and percent-encoding. */
 void hex_put_upper(struct buf *out, uint8_t octet);
 /* The value of a digit as hex_put() writes it; -1 for any other character. */
 int hex_digit(int c);

@@ -51,7 +51,7 @@ uint64_t slice_hash(struct slice s);
 bool slice_has_high(struct slice s);
 /* Some octet is a control character. */
 bool slice_has_control(struct slice s);
-/* Every octet is printable ASCII and none a space; of no octets, too. */
+/* True if every octet is printable ASCII and not a space; also for an empty slice. */
 bool slice_is_graph(struct slice s);
 /* Equal but for the case of ASCII letters. */
 bool slice_caseeq(struct slice a, struct slice b);

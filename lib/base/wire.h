@@ -34,7 +34,7 @@ uint8_t wire_get_enum(struct wire *w, uint8_t end);
 void wire_put_u16(struct buf *b, uint16_t v);
 void wire_put_u32(struct buf *b, uint32_t v);
 void wire_put_u64(struct buf *b, uint64_t v);
-/* The same 4 octets into memory of the caller's, for short lists. */
+/* The same 4 octets, into the caller's memory, for short lists. */
 static inline void wire_store_u32(uint8_t *to, uint32_t v) {
   for (int i = 3; i >= 0; i--, v >>= 8) to[i] = (uint8_t)v;
 }

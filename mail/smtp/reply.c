@@ -69,8 +69,8 @@ void smtp_reply_reset(struct smtp_reply *r) {
   buf_reset(&r->text);
 }
 
-/* Three digits, the first from 2 to 5: what it says is known whatever the others are (RFC 5321
- * §4.3.2: "MUST be prepared to deal with unrecognized reply codes by interpreting the first digit
+/* Three digits, the first from 2 to 5, which suffices whatever the others are (RFC 5321 §4.3.2:
+ * "MUST be prepared to deal with unrecognized reply codes by interpreting the first digit
  * only"). */
 static bool read_code(struct slice line, uint16_t *ret) {
   uint64_t code;

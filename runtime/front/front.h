@@ -29,7 +29,7 @@ struct front_role {
    * others. `own` is the role's part of a connection, NULL at first. */
   struct {
     unsigned ahead; /* the most files that one connection has open beside the one it reads */
-    /* A question is about to be sent to store, and may be changed. True: it was answered from an
+    /* A question is about to be sent to store, and may be modified. True: it was answered from an
      * open file. */
     bool (*ask)(struct front_readers *all, void **own, struct proto *p);
     /* store has passed a file to this session. */

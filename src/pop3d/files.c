@@ -23,7 +23,7 @@ _Static_assert((int)BODY_FILES_MAX == 1 + (int)POP_AHEAD_MAX, "the one read, and
 struct reader {
   struct body_files *files;      /* NULL until there is one */
   struct pop_read last;          /* the last request; its lists are not kept */
-  uint32_t begun[POP_BEGUN_MAX]; /* uids, read from files since store was last asked */
+  uint32_t begun[POP_BEGUN_MAX]; /* uids read from files since the last request to store */
   size_t begun_count;
   bool ahead; /* it may read ahead */
 };
@@ -70,7 +70,7 @@ static struct body_file *open_file_of(struct reader *r) {
   return body_files_find(r->files, r->last.uid);
 }
 
-/* At most the files that one request brought are begun before the next request. */
+/* Between two requests at most the files of one request can be begun. */
 static void note_begun(struct reader *r) {
   bool noted = r->begun_count && r->begun[r->begun_count - 1] == r->last.uid;
   if (r->last.offset || noted || r->begun_count == POP_BEGUN_MAX) return;

@@ -20,7 +20,7 @@
 enum { FIRST_OF_TOP = 16 * 1024 };    /* most headers and some lines */
 enum { CONVERTED_PIECE = 16 * 1024 }; /* it may grow */
 
-/* A client that reads a later message than before is likely to go on with the next ones: message
+/* A client that reads a later message than before is likely to continue with the next ones: message
  * numbers begin with 1, so the next one is at [reading]. */
 static struct slice likely_next(const struct pop3d_session *s, uint8_t *room) {
   size_t n = 0;

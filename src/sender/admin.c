@@ -302,7 +302,7 @@ void sender_plans_drop(struct sender *s, uint32_t number) {
 
 /* --- what is remembered of TLS --- */
 
-/* "DOMAIN [from:DOMAIN] [account:NAME]": mail, by what its route is chosen by. */
+/* "DOMAIN [from:DOMAIN] [account:NAME]": the properties of mail that select its route. */
 static struct conf_route_asked tls_mail(struct slice way) {
   const struct slice from = SLICE("from:"), account = SLICE("account:");
   struct conf_route_asked q = { .destination = slice_split(&way, ' ') };
@@ -311,7 +311,7 @@ static struct conf_route_asked tls_mail(struct slice way) {
   return q;
 }
 
-/* `word`: an address, or mail whose lane has it, or had it when it failed. */
+/* `word`: an address, or the properties of mail whose lane has it, or had it when it failed. */
 static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct slice address,
                          struct slice word) {
   struct route r;
@@ -319,7 +319,7 @@ static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct 
   const struct conf_route_asked q = tls_mail(word);
   if (slice_find(q.destination, ':') >= 0 || !q.destination.n || !route_for(s, &q, &r))
     return false;
-  if (r.tls != ROUTE_OPPORTUNISTIC) return false; /* what is remembered does not count for it */
+  if (r.tls != ROUTE_OPPORTUNISTIC) return false; /* what is remembered does not apply to it */
   char lane[SEND_DESTINATION_MAX + 1];
   lane_put_name(&r, q.destination, lane);
   if (slice_caseeq(slice_str(lane), slice_str(t->lane))) return true;

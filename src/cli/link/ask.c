@@ -17,7 +17,7 @@ size_t ask_words(const struct cli *c, struct slice *ret) {
   return n;
 }
 
-/* To its end, which is *ret: LINK_DONE or LINK_LOST. False: the table has no room. */
+/* Reads to its end, which is *ret: LINK_DONE or LINK_LOST. False: the table has no room. */
 static bool take_answer(struct cli_link *l, struct table *t, struct link_reply *ret) {
   bool room = true;
   for (;;) {

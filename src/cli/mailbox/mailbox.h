@@ -10,7 +10,7 @@
 #include "src/store/format.h"
 
 struct mail_meta {
-  int64_t date;      /* when it came, seconds since 1970; 0: not known */
+  int64_t date;      /* time of arrival, seconds since 1970; 0: unknown */
   uint32_t flags;    /* src/store/format.h */
   struct slice uidl; /* empty: none */
 };

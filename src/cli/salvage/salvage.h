@@ -22,7 +22,7 @@ struct salvage_entry {
   uint64_t folder, body, size;
   int64_t date;
   uint32_t uid, flags;
-  struct slice uidl; /* imported, or kept since it was restored; else empty */
+  struct slice uidl; /* imported, or kept after a restoration; else empty */
 };
 /* `size`: of its head, which is in the row, and its octets (docs/design/message.md). */
 struct salvage_body {

@@ -26,7 +26,7 @@ enum { QUEUE_TO_FAIL = -1 };
 enum { QUEUE_DESTINATION_MAX = SEND_DESTINATION_MAX + 1 + ENVELOPE_PATH_MAX + 16 };
 enum queue_state { QUEUE_WAITING, QUEUE_HELD };
 
-/* The address in whose name it leaves, if its author is known or the address is this server's own;
+/* The address in whose name it is sent, if its author is known or the address is this server's own;
  * else empty (src/store/owner/routes.h). */
 struct slice queue_known_path(const struct queue_letter *l, struct slice forwarder);
 /* The length of our own Return-Path: line at the front; 0: there is none. */

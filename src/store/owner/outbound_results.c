@@ -193,9 +193,9 @@ static void set_destinations(struct store *s, struct result_job *r) {
   buf_free(&b);
 }
 
-/* A report, or other mail with the empty reverse-path, for a user at this server's own name. If
- * that is not one of our domains, and DNS leads nowhere or back here, the report on a local
- * program's mail (cron's, from and to root) would be lost without anybody being told. */
+/* A report, or other mail with the empty reverse-path, to a user at this server's own name. If that
+ * is not a local domain, and DNS leads nowhere or back here, the report about a local program's
+ * mail (cron's, from and to root) would be lost unnoticed. */
 static bool is_for_own_host(const struct store *s, const struct result_job *r) {
   if (r->letter->letter.return_path.n || !r->count) return false;
   struct slice address = r->results[0].rcpt.address;

@@ -275,7 +275,7 @@ static void answer_chunk(struct store *s, struct session *session, const struct 
   store_send(s, session, pop_chunk_type);
 }
 
-/* Notes that a POP3 session has read the beginning of the message, by RETR or TOP. */
+/* Records that a POP3 session has read the beginning of the message, by RETR or TOP. */
 static void note_read(struct store *s, const struct session *session, uint32_t uid, int64_t now_s) {
   history_note(s, &(struct history_event){ .kind = HISTORY_READ,
                                            .at_s = now_s,

@@ -72,7 +72,7 @@ static enum rcpt_verdict find_one(struct finding *f, const struct relay_asked *a
   }
   buf_free(&memory);
   ret->to = found->count;
-  /* If it leads elsewhere only, the first one there inherits its NOTIFY=SUCCESS. */
+  /* If it has no local mailbox, the first remote one inherits its NOTIFY=SUCCESS. */
   ret->here = v == RCPT_OURS && (ret->to > ret->from || found->elsewhere_count == before);
   return fine ? v : RCPT_TROUBLE;
 }

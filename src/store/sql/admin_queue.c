@@ -88,8 +88,8 @@ enum db_result verb_queue_letter(struct store_engine *e, struct admin_job *a) {
 
 /* --- the ways of its recipients --- */
 
-/* What the sender chooses a route by, as words for its command "tls": the recipient's domain, the
- * sender's, and the account (src/store/owner/routes.h). */
+/* The properties that select the sender's route, as words for its command "tls": the recipient's
+ * domain, the sender's, and the account (src/store/owner/routes.h). */
 static void put_way(struct db_stmt *s, struct buf *to) {
   const struct queue_letter l = { .return_path = db_bytes(s, 1), .flags = (uint8_t)db_int(s, 2) };
   struct slice destination = db_bytes(s, 0), forwarder = db_bytes(s, 3), account = db_bytes(s, 4);

@@ -6,8 +6,8 @@
 #include "src/store/sql/names.h"
 #include "src/store/sql/work.h"
 
-/* An address of ours or of another domain, "@domain" for all of a domain, or "<>" for bounces.
- * Answered when it is none. */
+/* A local or remote address, "@domain" for all of a domain, or "<>" for bounces. Answered if it is
+ * none of these. */
 static bool get_grant(struct admin_job *a, struct slice typed, struct slice *ret) {
   struct buf folded;
   struct address x;

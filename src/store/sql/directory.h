@@ -117,8 +117,8 @@ enum dir_result dir_account(struct directory *d, uint64_t id, struct dir_account
 bool dir_has_quotas(struct directory *d);
 /* Its address, for people; nothing: it is being deleted. */
 void dir_put_name(struct directory *d, uint64_t account, struct buf *out);
-/* Whether the account may send as that address by a grant ("@domain" for any of a domain, "<>" for
- * nobody); `address` is as typed, "" for nobody. */
+/* True if the account was granted that address ("@domain" for any of a domain, "<>" for the null
+ * sender); `address` is as typed, "" for the null sender. */
 bool dir_is_granted(struct directory *d, uint64_t account, struct slice address,
                     const char *delimiters);
 /* For people: its address, the aliases that lead to it directly, its grants; as many as fit. */

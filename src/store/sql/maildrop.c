@@ -136,7 +136,7 @@ static enum db_result add_ahead(struct store_engine *e, struct read_job *rd, uin
   return r == DB_ROW ? DB_OK : r;
 }
 
-/* Up to the first that is no file. */
+/* Stops at the first one that is not a file. */
 static enum db_result read_ahead(struct store_engine *e, struct read_job *rd) {
   enum db_result r = DB_OK;
   bool added = true;

@@ -65,7 +65,7 @@ bool schema_bring_forward(struct db *db, struct buf *err);
 /* The same, but only up to `version`: a database as an older Qasid left it, for tests. */
 bool schema_bring_to(struct db *db, int64_t version, struct buf *err);
 
-/* SQL: what is behind the last @ of an address, in lower case. */
+/* SQL: the text after the last @ of an address, in lower case. */
 #define SCHEMA_DOMAIN_OF(address) \
   "lower(substr(" address ", length(rtrim(" address ", replace(" address ", '@', ''))) + 1))"
 
