@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The shape of the database, by version, and how an older one is brought forward.
+/* The shape of the database, by version, and how an older one is upgraded.
  *
  *   store      one row: the next body's number, the last UIDVALIDITY given, and the secret of
  *              mail/srs.h
- *   domain     the domains that are ours
+ *   domain     the local domains
  *   account    a person's mail; its address is also its name
  *   address    who receives "local@domain": an account, or (account NULL) an alias; local ''
  *              catches all of the domain; `prep`, where it is kept in a spelling that a new one
@@ -13,10 +13,10 @@
  *   body       a message, once, however many entries refer to it: its head, then its octets, in
  *              `data` or, when `start` is not NULL, in the file bodies/xx/id from that octet on
  *              (docs/design/message.md)
- *   deleted    messages that were deleted and can still be brought back
- *   gone       imported UIDLs whose message was deleted, so that none is ever given twice
+ *   deleted    deleted messages that can still be restored
+ *   gone       imported UIDLs whose message was deleted, so that none is ever reused
  *   collected  UIDLs of other servers whose message was collected (collected.h)
- *   dropped    who has which message of the drop folder (dropped.h)
+ *   dropped    recipients that have a message of the drop folder (dropped.h)
  *
  * Invariants (each is tested by `qasid check`):
  *  1. body.refs is the number of rows that refer to it (body_refs.h) and is not 0; a body in a file
@@ -27,10 +27,10 @@
  *     used twice, not even by a message that was deleted and is restored. A folder made anew has a
  *     higher uidvalidity than any before.
  *  4. An entry's size is its body's, and that is exactly how many octets RETR sends before
- *     dot-stuffing: the octets end in CRLF and have an empty line behind the header.
- *  5. Numbers of accounts, folders and bodies are never used twice.
- *  6. Every address is in a domain of ours; every target in a domain of ours is an address of ours.
- *  7. What was collected was collected for an account that is there.
+ *     dot-stuffing: the octets end in CRLF and have an empty line after the header.
+ *  5. Numbers of accounts, folders and bodies are never reused.
+ *  6. Every address is in a local domain; every target in a local domain is a local address.
+ *  7. Collected messages belong to an existing account.
  *  8. A body's size is that of its head and its octets together; a head ends in CRLF.
  *
  * POP3 shows an entry's `uidl`, which was imported; else its `shown`, which is the UIDL of ours
