@@ -49,7 +49,7 @@ struct kit {
   struct buf spool;
   struct kit_message messages[KIT_MESSAGES];
   size_t count, rcpt_questions, drops, cancels, spools, mores;
-  bool login; /* what the last smtp_rcpt said */
+  bool login;    /* what the last smtp_rcpt said */
   uint8_t ahead; /* what each answer to a chunk allows */
   struct buf login_name;
   bool login_asked_password;
