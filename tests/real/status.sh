@@ -90,7 +90,7 @@ certificate 90 mx.example.org
 q reload >/dev/null 2>&1
 echo 'store_free_space = 1T' >>"$dir/qasid.conf"
 q reload >/dev/null 2>&1
-ok "a full disk is critical" nagios 2 'the disk is full \([0-9]+ MB free\): no mail is taken' --ignore mailboxes
+ok "a full disk is critical" nagios 2 'the disk is full \([0-9]+ MB free\): no mail is accepted' --ignore mailboxes
 ok "what --ignore does not know is refused" bash -c "$qasid_bin -c $dir/qasid.conf status --check --ignore nonsense 2>/dev/null; [ \$? = 64 ]"
 stop
 finish

@@ -219,7 +219,7 @@ static void courier_list(void **state) {
   struct buf err;
   buf_init(&err, 1024);
   assert_null(mailbox_in_open(path_of("courier"), NULL, &err));
-  assert_non_null(strstr(buf_cstr(&err), "--uidl-from says whose"));
+  assert_non_null(strstr(buf_cstr(&err), "choose the one whose UIDLs"));
   buf_free(&err);
 }
 
