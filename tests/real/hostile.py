@@ -134,6 +134,7 @@ def announced_too_big():
 def stream(w, octets, most):
     """Sends `octets` again and again; True when the server closed before `most`."""
     sent = 0
+    w.sock.settimeout(60)  # a disk that others use too may make the server wait for it
     try:
         while sent < most:
             w.send(octets)
