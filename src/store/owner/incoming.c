@@ -75,9 +75,10 @@ void incoming_deliver(struct store *s, struct session *session, struct deliver_j
 }
 
 static void drop_spool(struct store *s, struct spool *spool) {
-  struct unspool_job *j = spool->made ? job_new(KIND_UNSPOOL, sizeof *j, NULL, 0) : NULL;
-  if (!j) { /* there is no file, or no memory for a job to remove it */
-    if (spool->made) spool_drop(s->disk, spool);
+  if (!spool->made) return;
+  struct unspool_job *j = job_new(KIND_UNSPOOL, sizeof *j, NULL, 0);
+  if (!j) { /* no memory for a job to remove it */
+    spool_drop(s->disk, spool);
     return;
   }
   j->spool = *spool;
