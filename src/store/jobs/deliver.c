@@ -29,13 +29,25 @@ static struct slice put(uint8_t **at, struct slice s) {
   return copy;
 }
 
+static const char path_label[] = "Return-Path: <", path_end[] = ">\r\n";
+_Static_assert(MESSAGE_FIELDS_MAX + sizeof path_label + ENVELOPE_PATH_MAX + sizeof path_end <=
+                   MESSAGE_HEAD_MAX,
+               "a front-end's fields and the longest Return-Path: are a head");
+
+static void put_path(struct deliver_job *d, uint8_t **at, struct slice path) {
+  put(at, slice_str(path_label));
+  d->return_path = slice_of(*at, path.n);
+  put(at, path);
+  put(at, slice_str(path_end));
+}
+
 void *deliver_new(enum job_kind kind, size_t size, struct session *session,
                   const struct deliver_parts *p, int64_t now_s) {
   static const struct spool none;
   const struct spool *spool = p->spool ? p->spool : &none;
   struct slice lacks = body_lacks(spool, p->tail);
-  size_t heads = sizeof p->head / sizeof *p->head, head = 0;
-  for (size_t i = 0; i < heads; i++) head += p->head[i].n;
+  size_t line = p->enveloped ? sizeof path_label - 1 + p->return_path.n + sizeof path_end - 1 : 0;
+  size_t head = line + p->fields.n;
   size_t rest = p->name.n + p->print.n + p->uidl.n + head + p->tail.n + lacks.n;
   struct deliver_job *d = job_new(kind, size + rest, session, now_s);
   if (!d) return NULL;
@@ -44,7 +56,8 @@ void *deliver_new(enum job_kind kind, size_t size, struct session *session,
   d->print = put(&at, p->print);
   d->uidl = put(&at, p->uidl);
   d->head = slice_of(at, head);
-  for (size_t i = 0; i < heads; i++) put(&at, p->head[i]);
+  if (p->enveloped) put_path(d, &at, p->return_path);
+  put(&at, p->fields);
   d->tail = slice_of(at, p->tail.n + lacks.n);
   put(&at, p->tail);
   put(&at, lacks);

@@ -28,10 +28,11 @@ struct deliver_brake {
 
 struct deliver_job {
   struct store_job job;
-  struct slice name;  /* the queue id */
-  struct slice head;  /* fields before the octets, at most MESSAGE_HEAD_MAX */
-  struct slice tail;  /* all of the octets, or those after the spooled part */
-  struct spool spool; /* not `made`: nothing was spooled */
+  struct slice name;        /* the queue id */
+  struct slice return_path; /* in `head`; p NULL: it came without an envelope */
+  struct slice head;        /* fields before the octets, at most MESSAGE_HEAD_MAX */
+  struct slice tail;        /* all of the octets, or those after the spooled part */
+  struct spool spool;       /* not `made`: nothing was spooled */
   struct deliver_place *places;
   size_t count;
   struct queue_letter letter; /* if some recipients are remote */
@@ -73,7 +74,9 @@ struct deliver_job {
 struct deliver_parts {
   struct slice name;         /* the queue id */
   struct slice print, uidl;  /* p NULL: none */
-  struct slice head[4];      /* whole fields, concatenated before the octets */
+  bool enveloped;            /* it has a reverse-path, which goes in front as Return-Path: */
+  struct slice return_path;  /* empty: <> */
+  struct slice fields;       /* whole fields, between that line and the octets */
   const struct spool *spool; /* the octets; NULL or empty: none were spooled; then `tail` */
   struct slice tail;
   uint64_t surrogate; /* its surrogate's size as received (mail/surrogate.h) */

@@ -152,7 +152,7 @@ static enum collect_outcome new_delivery(struct store *s, struct session *sessio
                                          struct collected_job **ret) {
   struct deliver_job *d = NULL;
   struct deliver_parts parts = {
-    .name = q->end.id, .head = { q->end.head }, .tail = q->end.tail, .surrogate = q->end.surrogate
+    .name = q->end.id, .fields = q->end.head, .tail = q->end.tail, .surrogate = q->end.surrogate
   };
   enum job_result r = incoming_end(s, &road, session, &parts, now_s, &d);
   if (r != JOB_DONE) return outcome_of(r);

@@ -122,16 +122,12 @@ void history_arrival_head(struct history_arrival *a, struct slice head) {
 
 void history_delivered(struct store *s, const struct deliver_job *d,
                        const struct history_arrival *from) {
-  static const size_t label = sizeof "Return-Path: <" - 1;
-  size_t line = queue_own_line(d->head);
-  bool known = line >= label + 3; /* a collected message has no envelope */
-  struct slice path =
-      known ? slice_first(slice_from(d->head, label), line - label - 3) : SLICE_NONE;
+  struct slice path = d->return_path;
   struct history_event e = { .kind = HISTORY_ARRIVED,
                              .at_s = d->job.now_s,
                              .account = d->login,
                              .name = d->name,
-                             .sender = path.n || !known ? path : SLICE("<>"),
+                             .sender = path.n || !path.p ? path : SLICE("<>"),
                              .text = SLICE("made here: a delivery report") };
   if (!s->conf->history_size) return;
   if (from)

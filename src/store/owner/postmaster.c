@@ -53,7 +53,7 @@ void postmaster_send(struct store *s, struct slice subject, struct slice text, i
   buf_put(&whole, slice_first(text, POSTMASTER_TEXT_MAX));
   bool fine = !whole.failed && !id.failed;
   const struct deliver_parts parts = { .name = buf_slice(&id),
-                                       .head = { SLICE("Return-Path: <>\r\n") },
+                                       .enveloped = true,
                                        .tail = buf_slice(&whole) };
   struct deliver_job *n = fine ? deliver_new(KIND_DELIVER, sizeof *n, NULL, &parts, now_s) : NULL;
   if (n) deliver_notice(s, n);

@@ -196,18 +196,15 @@ static struct slice verdicts_of(const struct deliver_job *d) {
   return d && d->verdicts ? slice_of(d->verdicts, d->rcpt_count) : SLICE_NONE;
 }
 
-static const char path_label[] = "Return-Path: <", path_end[] = ">\r\n";
-_Static_assert(MESSAGE_FIELDS_MAX + sizeof path_label + ENVELOPE_PATH_MAX + sizeof path_end <=
-                   MESSAGE_HEAD_MAX,
-               "a front-end's fields and the longest Return-Path: are a head");
-
 static enum commit_outcome new_delivery(struct store *s, struct session *session,
                                         const struct smtp_commit *q, int64_t now_s,
                                         struct deliver_job **ret) {
   struct deliver_parts parts = {
     .name = q->end.id,
     .print = q->print,
-    .head = { slice_str(path_label), q->envelope.return_path, slice_str(path_end), q->end.head },
+    .enveloped = true,
+    .return_path = q->envelope.return_path,
+    .fields = q->end.head,
     .tail = q->end.tail,
     .surrogate = q->end.surrogate,
   };

@@ -67,7 +67,7 @@ static struct deliver_job *new_delivery(const struct report_post *p, const struc
   buf_init(&id, 64);
   put_id(p, &id);
   const struct deliver_parts parts = { .name = buf_slice(&id),
-                                       .head = { SLICE("Return-Path: <>\r\n") },
+                                       .enveloped = true,
                                        .tail = buf_slice(text) };
   struct deliver_job *d =
       id.failed ? NULL : deliver_new(KIND_DELIVER, sizeof *d, NULL, &parts, now_s);
