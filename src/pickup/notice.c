@@ -10,7 +10,7 @@
 #include "lib/base/codec.h"
 #include "lib/base/fd.h"
 #include "lib/base/sys.h"
-#include "mail/date.h"
+#include "mail/notice.h"
 #include "src/pickup/pickup.h"
 
 struct notice {
@@ -64,25 +64,25 @@ void notice_add(struct pickup *p, const char *line) {
 /* --- the mail --- */
 
 static void put_text(struct pickup *p, struct buf *out) {
-  const char *host = p->process->conf->hostname;
   const struct notice *n = p->notice;
+  struct buf subject, id;
   uint8_t nonce[16];
+  buf_init(&subject, 128), buf_init(&id, 64);
   sys_random(nonce, sizeof nonce);
-  buf_printf(out,
-             "From: Mail System <postmaster@%s>\r\nTo: <postmaster@%s>\r\n"
-             "Subject: %zu file%s in the drop folder of sendmail set aside\r\nDate: ",
-             host, host, n->count, n->count == 1 ? "" : "s");
-  date_put(out, sys_wall_s(), 0);
-  buf_put_str(out, "\r\nMessage-ID: <notice");
-  hex_put(out, slice_of(nonce, sizeof nonce));
-  buf_printf(out,
-             "@%s>\r\nAuto-Submitted: auto-generated\r\n\r\n"
-             "These files of the drop folder (pickup in data_dir) could not be submitted,\r\n"
-             "and are in its folder \"" DROP_ASIDE "\". Nobody else was told. If there is mail\r\n"
-             "in one of them, it can be submitted with sendmail; then remove the file.\r\n\r\n",
-             host);
+  buf_put_str(&id, "notice");
+  hex_put(&id, slice_of(nonce, sizeof nonce));
+  buf_printf(&subject, "%zu file%s in the drop folder of sendmail set aside", n->count,
+             n->count == 1 ? "" : "s");
+  notice_put_header(out, p->process->conf->hostname, buf_slice(&subject), buf_slice(&id),
+                    sys_wall_s());
+  buf_put_str(out,
+              "These files of the drop folder (pickup in data_dir) could not be submitted,\r\n"
+              "and are in its folder \"" DROP_ASIDE "\". Nobody else was told. If there is mail\r\n"
+              "in one of them, it can be submitted with sendmail; then remove the file.\r\n\r\n");
   buf_put(out, buf_slice(&n->lines));
   if (n->unlisted) buf_printf(out, "  and %zu more, which the log names\r\n", n->unlisted);
+  out->failed |= subject.failed || id.failed;
+  buf_free(&subject), buf_free(&id);
 }
 
 static struct smtp_letter *on_next(void *arg) {

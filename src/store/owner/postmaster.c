@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "lib/base/codec.h"
-#include "mail/date.h"
+#include "mail/notice.h"
 #include "src/store/owner/owner.h"
 
 /* --- a notice --- */
@@ -30,18 +30,6 @@ static void deliver_notice(struct store *s, struct deliver_job *n) {
   s->shell.enqueue(s->shell.arg, j, true);
 }
 
-static void put_header(struct store *s, struct buf *b, struct slice subject, struct slice id,
-                       int64_t now_s) {
-  const char *host = s->conf->hostname;
-  buf_printf(b,
-             "From: Mail System <postmaster@%s>\r\nTo: <postmaster@%s>\r\n"
-             "Subject: %.*s\r\nDate: ",
-             host, host, SLICE_ARG(subject));
-  date_put(b, now_s, 0);
-  buf_printf(b, "\r\nMessage-ID: <%.*s@%s>\r\nAuto-Submitted: auto-generated\r\n\r\n",
-             SLICE_ARG(id), host);
-}
-
 void postmaster_send(struct store *s, struct slice subject, struct slice text, int64_t now_s) {
   struct buf whole, id;
   uint8_t nonce[8];
@@ -49,7 +37,7 @@ void postmaster_send(struct store *s, struct slice subject, struct slice text, i
   s->shell.random(s->shell.arg, nonce, sizeof nonce);
   buf_put_str(&id, "notice");
   hex_put(&id, slice_of(nonce, sizeof nonce));
-  put_header(s, &whole, subject, buf_slice(&id), now_s);
+  notice_put_header(&whole, s->conf->hostname, subject, buf_slice(&id), now_s);
   buf_put(&whole, slice_first(text, POSTMASTER_TEXT_MAX));
   bool fine = !whole.failed && !id.failed;
   const struct deliver_parts parts = { .name = buf_slice(&id),
