@@ -11,40 +11,28 @@
 #include "lib/base/fd.h"
 #include "lib/base/sys.h"
 #include "mail/notice.h"
-#include "src/pickup/pickup.h"
+#include "src/pickup/own_mail.h"
 
 struct notice {
   struct buf lines; /* about files not yet reported */
   size_t count, unlisted;
   uint64_t next_ms;
-  bool given;
-  size_t at; /* octets of `text` sent */
-  struct buf to, text;
-  struct smtp_letter letter;
-  struct smtp_letter_rcpt rcpt;
+  struct own_mail mail;
 };
 
 struct notice *notice_new(void) {
   struct notice *n = calloc(1, sizeof *n);
   if (!n) return NULL;
   buf_init(&n->lines, PICKUP_NOTICE_MAX);
-  buf_init(&n->to, 1024);
-  buf_init(&n->text, 2 * PICKUP_NOTICE_MAX);
   return n;
-}
-
-static void forget_mail(struct notice *n) {
-  if (n->letter.count) smtp_letter_free_verdicts(&n->letter);
-  n->letter = (struct smtp_letter){ 0 };
-  buf_reset(&n->to), buf_reset(&n->text);
 }
 
 void notice_free(struct notice **notice) {
   struct notice *n = *notice;
   if (!n) return;
   *notice = NULL;
-  forget_mail(n);
-  buf_free(&n->lines), buf_free(&n->to), buf_free(&n->text);
+  own_mail_free(&n->mail);
+  buf_free(&n->lines);
   free(n);
 }
 
@@ -85,54 +73,31 @@ static void put_text(struct pickup *p, struct buf *out) {
   buf_free(&subject), buf_free(&id);
 }
 
-static struct smtp_letter *on_next(void *arg) {
-  struct notice *n = ((struct pickup *)arg)->notice;
-  if (n->given) return NULL;
-  n->given = true;
-  return &n->letter;
-}
-
-static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct buf *out,
-                                        size_t most) {
-  struct notice *n = ((struct pickup *)arg)->notice;
-  struct slice piece = slice_first(slice_from(buf_slice(&n->text), n->at), most);
-  buf_put(out, piece);
-  n->at += piece.n;
-  return n->at == buf_len(&n->text) ? SMTP_SOURCE_END : SMTP_SOURCE_MORE;
-}
-
-static void on_done(void *arg, struct smtp_letter *l) {
-} /* its verdict is examined when the session is over */
-
 static void on_over(void *arg) {
   struct pickup *p = arg;
   struct notice *n = p->notice;
   uint64_t now = loop_now(p->process->loop);
-  bool taken = n->rcpt.verdict.fate == SMTP_DELIVERED;
+  bool taken = n->mail.rcpt.verdict.fate == SMTP_DELIVERED;
   n->next_ms = now + (taken ? PICKUP_NOTICE_MS : PICKUP_LATER_MS);
   if (taken) {
     buf_reset(&n->lines);
     n->count = n->unlisted = 0;
   }
-  forget_mail(n);
+  own_mail_free(&n->mail);
   loop_timer_set(p->timer, now);
 }
 
 void notice_send(struct pickup *p) {
   struct notice *n = p->notice;
-  struct talk_about about = { 0, { 0 }, { on_next, on_read, on_done, p }, on_over };
+  struct talk_about about = { .over = on_over, .arg = p };
   struct stat st;
   if (!n->count || loop_now(p->process->loop) < n->next_ms) return;
-  buf_printf(&n->to, "postmaster@%s", p->process->conf->hostname);
-  put_text(p, &n->text);
-  n->rcpt = (struct smtp_letter_rcpt){ .address = buf_slice(&n->to) };
-  n->letter = (struct smtp_letter){ .size = buf_len(&n->text), .rcpts = &n->rcpt, .count = 1 };
-  n->given = false;
-  n->at = 0;
+  own_mail_open(&n->mail, 2 * PICKUP_NOTICE_MAX);
+  buf_printf(&n->mail.to, "postmaster@%s", p->process->conf->hostname);
+  put_text(p, &n->mail.text);
   about.uid = fd_stat(p->folder, &st) == 0 ? st.st_uid : 0;
   sys_random(about.id, sizeof about.id);
-  if (n->to.failed || n->text.failed || !talk_begin(p, &about)) {
-    n->next_ms = loop_now(p->process->loop) + PICKUP_LATER_MS;
-    forget_mail(n);
-  }
+  if (own_mail_send(&n->mail, p, &about, 0)) return;
+  n->next_ms = loop_now(p->process->loop) + PICKUP_LATER_MS;
+  own_mail_free(&n->mail);
 }

@@ -108,8 +108,9 @@ struct talk_about {
   uint32_t uid;        /* the submitting user */
   uint8_t id[DROP_ID]; /* the message's identity */
   struct smtp_source source;
-  /* The session is over and gone, with source.arg; each letter was returned. */
+  /* The session is over and gone; each letter was returned. */
   void (*over)(void *arg);
+  void *arg;
 };
 
 /* Begins a session with smtpd, which is p->talk. False: no memory, or no socket. */

@@ -5,7 +5,7 @@
 #define QASID_PICKUP_SUBMISSION_H
 
 #include "lib/base/arena.h"
-#include "src/pickup/pickup.h"
+#include "src/pickup/own_mail.h"
 
 /* Reports on a message, in this order. */
 enum tell_step {
@@ -17,11 +17,7 @@ enum tell_step {
 struct telling {
   enum tell_step step;
   bool to_postmaster; /* the reverse-path is empty, or has refused the report */
-  bool given;
-  size_t at; /* octets of `text` sent */
-  struct buf to, text;
-  struct smtp_letter letter;
-  struct smtp_letter_rcpt rcpt;
+  struct own_mail mail;
 };
 
 struct drop_submission {
@@ -47,6 +43,5 @@ void submit_end(struct drop_submission *s, enum outcome o);
 
 /* The session with the message is over: sends the reports that are due, then calls submit_end(). */
 void tell_go(struct drop_submission *s);
-void tell_free(struct drop_submission *s);
 
 #endif

@@ -117,7 +117,7 @@ void submit_free(struct pickup *p) {
   if (!s) return;
   p->now = NULL;
   talk_free(&p->talk);
-  tell_free(s);
+  own_mail_free(&s->tell.mail);
   smtp_letter_free_verdicts(&s->letter);
   close(s->found.fd);
   arena_reset(&s->memory);
@@ -148,7 +148,7 @@ const char *submit_begin(struct pickup *p, const struct found *f, bool *ret_malf
   arena_init(&s->memory, MEMORY_MAX);
   p->now = s;
   const char *wrong = read_envelope(s, ret_malformed);
-  struct talk_about about = { f->uid, { 0 }, { on_next, on_read, on_done, s }, on_over };
+  struct talk_about about = { f->uid, { 0 }, { on_next, on_read, on_done, s }, on_over, s };
   memcpy(about.id, f->id, sizeof about.id);
   if (!wrong && !talk_begin(p, &about)) wrong = "no memory, or no socket";
   if (wrong) submit_free(p);

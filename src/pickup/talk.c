@@ -86,7 +86,7 @@ static bool step(struct talk *s, struct proto_turn *t, int *want, bool *pause) {
 static void end(struct talk *s) {
   const struct talk_about about = s->about;
   talk_free(&s->pickup->talk);
-  about.over(about.source.arg);
+  about.over(about.arg);
 }
 
 static void drive(struct talk *s) {

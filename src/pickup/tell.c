@@ -78,7 +78,7 @@ static bool put_report(struct drop_submission *s, struct report_rcpt *rcpts, str
   int64_t now_s = sys_wall_s();
   bool expired = s->tell.step == TELL_EXPIRED;
   struct report r = { .reporter = slice_str(s->pickup->process->conf->hostname),
-                      .to = buf_slice(&s->tell.to),
+                      .to = buf_slice(&s->tell.mail.to),
                       .envid = s->letter.envid,
                       .id = id,
                       .came_s = s->found.changed_s,
@@ -99,12 +99,11 @@ static bool put_report(struct drop_submission *s, struct report_rcpt *rcpts, str
                                 .over_s = expired ? now_s - s->found.changed_s : 0 };
     memcpy(to->enhanced, x->verdict.enhanced, sizeof to->enhanced);
   }
-  report_put(&s->tell.text, &r);
-  return !s->tell.text.failed;
+  report_put(&s->tell.mail.text, &r);
+  return !s->tell.mail.text.failed;
 }
 
 static bool compose(struct drop_submission *s) {
-  struct telling *t = &s->tell;
   struct report_rcpt *rcpts = calloc(s->letter.count, sizeof *rcpts);
   struct buf original, id;
   uint8_t nonce[16];
@@ -116,36 +115,10 @@ static bool compose(struct drop_submission *s) {
   bool fine = rcpts && !id.failed && put_report(s, rcpts, buf_slice(&id), buf_slice(&original));
   buf_free(&original), buf_free(&id);
   free(rcpts);
-  t->at = 0;
-  t->given = false;
-  t->rcpt = (struct smtp_letter_rcpt){ .address = buf_slice(&t->to), .notify = SMTP_NOTIFY_NEVER };
-  t->letter = (struct smtp_letter){ .eight_bit = slice_has_high(buf_slice(&t->text)),
-                                    .size = buf_len(&t->text),
-                                    .rcpts = &t->rcpt,
-                                    .count = 1 };
   return fine;
 }
 
 /* --- the session --- */
-
-static struct smtp_letter *on_next(void *arg) {
-  struct telling *t = &((struct drop_submission *)arg)->tell;
-  if (t->given) return NULL;
-  t->given = true;
-  return &t->letter;
-}
-
-static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct buf *out,
-                                        size_t most) {
-  struct telling *t = &((struct drop_submission *)arg)->tell;
-  struct slice piece = slice_first(slice_from(buf_slice(&t->text), t->at), most);
-  buf_put(out, piece);
-  t->at += piece.n;
-  return t->at == buf_len(&t->text) ? SMTP_SOURCE_END : SMTP_SOURCE_MORE;
-}
-
-static void on_done(void *arg, struct smtp_letter *l) {
-} /* its verdict is examined when the session is over */
 
 /* The same report on the same recipients to the same address has the same identity. */
 static void put_identity(const struct drop_submission *s, uint8_t ret[DROP_ID]) {
@@ -153,7 +126,7 @@ static void put_identity(const struct drop_submission *s, uint8_t ret[DROP_ID]) 
   siphash_start(&h, no_key);
   siphash_put(&h, SLICE("report"));
   siphash_put(&h, slice_of(s->found.id, sizeof s->found.id));
-  siphash_put(&h, buf_slice(&s->tell.to));
+  siphash_put(&h, buf_slice(&s->tell.mail.to));
   for (size_t i = 0; i < s->letter.count; i++) {
     const struct smtp_letter_rcpt *r = &s->letter.rcpts[i];
     if (!is_of_step(s, r) || !is_wanted(r)) continue;
@@ -168,16 +141,15 @@ static void on_over(void *arg);
 /* False: no memory, or no socket. */
 static bool begin(struct drop_submission *s) {
   struct telling *t = &s->tell;
-  struct talk_about about = { s->found.uid, { 0 }, { on_next, on_read, on_done, s }, on_over };
-  tell_free(s);
-  buf_init(&t->to, 1024), buf_init(&t->text, REPORT_MAX);
+  struct talk_about about = { .uid = s->found.uid, .over = on_over, .arg = s };
+  own_mail_open(&t->mail, REPORT_MAX);
   t->to_postmaster |= !s->letter.return_path.n;
   if (t->to_postmaster)
-    buf_printf(&t->to, "postmaster@%s", s->pickup->process->conf->hostname);
+    buf_printf(&t->mail.to, "postmaster@%s", s->pickup->process->conf->hostname);
   else
-    buf_put(&t->to, s->letter.return_path);
+    buf_put(&t->mail.to, s->letter.return_path);
   put_identity(s, about.id);
-  return !t->to.failed && compose(s) && talk_begin(s->pickup, &about);
+  return compose(s) && own_mail_send(&t->mail, s->pickup, &about, SMTP_NOTIFY_NEVER);
 }
 
 /* --- the steps --- */
@@ -214,9 +186,9 @@ void tell_go(struct drop_submission *s) {
 /* A report that was not accepted before its message became too old is not tried again. */
 static void on_over(void *arg) {
   struct drop_submission *s = arg;
-  bool final = is_refused(&s->tell.rcpt) || is_old(s);
-  if (s->tell.rcpt.verdict.fate == SMTP_DELIVERED) {
-    note_told(s, "reported to ", buf_slice(&s->tell.to));
+  bool final = is_refused(&s->tell.mail.rcpt) || is_old(s);
+  if (s->tell.mail.rcpt.verdict.fate == SMTP_DELIVERED) {
+    note_told(s, "reported to ", buf_slice(&s->tell.mail.to));
     next_step(s);
     tell_go(s);
   } else if (final && !s->tell.to_postmaster) {
@@ -225,9 +197,4 @@ static void on_over(void *arg) {
   } else {
     submit_end(s, final ? OUTCOME_REFUSED : OUTCOME_LATER);
   }
-}
-
-void tell_free(struct drop_submission *s) {
-  if (s->tell.letter.count) smtp_letter_free_verdicts(&s->tell.letter);
-  buf_free(&s->tell.to), buf_free(&s->tell.text);
 }
