@@ -190,7 +190,7 @@ static bool set_literal(struct cursor *c, struct address *a) {
 }
 
 static void keep_domain(struct address *a, struct slice domain) {
-  for (size_t i = 0; i < domain.n; i++) a->domain[i] = ascii_lower(domain.p[i]);
+  slice_lower(domain, a->domain);
   a->domain_n = (uint8_t)domain.n;
   a->kind = ADDRESS_MAILBOX;
 }

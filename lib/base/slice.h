@@ -85,4 +85,10 @@ static inline bool ascii_is_control(int c) { return (c >= 0 && c < 0x20) || c ==
 static inline uint8_t ascii_lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
 static inline uint8_t ascii_upper(uint8_t c) { return c >= 'a' && c <= 'z' ? c - 32 : c; }
 
+/* A copy in lower case (ASCII) at `to`, which has room for s.n octets. */
+static inline struct slice slice_lower(struct slice s, uint8_t *to) {
+  for (size_t i = 0; i < s.n; i++) to[i] = ascii_lower(s.p[i]);
+  return slice_of(to, s.n);
+}
+
 #endif

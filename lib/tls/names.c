@@ -31,8 +31,7 @@ bool tls_name_is_sane(struct slice host) {
 /* Lower case, without the dot of the root. `to` has NAME_MAX_OCTETS. */
 static struct slice normal(struct slice s, uint8_t *to) {
   if (slice_at(s, s.n - 1) == '.') s = slice_first(s, s.n - 1);
-  for (size_t i = 0; i < s.n; i++) to[i] = ascii_lower(s.p[i]);
-  return slice_of(to, s.n);
+  return slice_lower(s, to);
 }
 
 bool tls_names_add(struct tls_names *t, struct slice name, enum tls_key_kind kind,

@@ -71,9 +71,7 @@ struct slice account_fold(struct slice name, uint8_t ret[AUTH_NAME_MAX]) {
 
 /* The key under which an earlier version stored the name. */
 static struct slice fold_ascii(struct slice name, uint8_t ret[AUTH_NAME_MAX]) {
-  if (name.n > AUTH_NAME_MAX) return SLICE_NONE;
-  for (size_t i = 0; i < name.n; i++) ret[i] = ascii_lower(name.p[i]);
-  return slice_of(ret, name.n);
+  return name.n <= AUTH_NAME_MAX ? slice_lower(name, ret) : SLICE_NONE;
 }
 
 void account_set_name(struct account *row, struct slice name) {

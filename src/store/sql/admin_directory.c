@@ -14,9 +14,7 @@
 
 struct slice admin_lower(struct admin_job *a, struct slice s) {
   uint8_t *p = arena_alloc(&a->memory, s.n ? s.n : 1);
-  if (!p) return SLICE_NONE;
-  for (size_t i = 0; i < s.n; i++) p[i] = ascii_lower(s.p[i]);
-  return slice_of(p, s.n);
+  return p ? slice_lower(s, p) : SLICE_NONE;
 }
 
 static enum db_result is_kept(struct store_engine *e, struct slice text, bool *ret) {

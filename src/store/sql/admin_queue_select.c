@@ -214,14 +214,8 @@ static void choose(struct selection *x) {
     use(x, only_held(x) ? BY_HELD : BY_ALL);
 }
 
-static size_t put_lower(struct slice s, size_t most, uint8_t *to) {
-  size_t n = 0;
-  for (; n < s.n && n < most; n++) to[n] = ascii_lower(s.p[n]);
-  return n;
-}
-
 static void to_domain(struct selection *x) {
-  x->destination_n = put_lower(x->to, SEND_DESTINATION_MAX, x->destination);
+  x->destination_n = slice_lower(slice_first(x->to, SEND_DESTINATION_MAX), x->destination).n;
 }
 
 static struct slice value_of(const struct selection *x, enum stage s) {
@@ -278,7 +272,7 @@ static bool parse(struct store_engine *e, struct admin_job *a, struct selection 
     if (!take_word(e, a, x, a->words[i], r)) return false;
   choose(x);
   to_domain(x);
-  x->sender_n = put_lower(x->from, sizeof x->sender, x->sender);
+  x->sender_n = slice_lower(slice_first(x->from, sizeof x->sender), x->sender).n;
   x->parsed = true;
   *r = find_last(e, x);
   if (*r == DB_OK) *r = find_first(e, x);

@@ -21,7 +21,7 @@ enum {
 static void put_lower(struct buf *out, struct slice s) {
   uint8_t *to = buf_reserve(out, s.n);
   if (!to) return;
-  for (size_t i = 0; i < s.n; i++) to[i] = ascii_lower(s.p[i]);
+  slice_lower(s, to);
   buf_added(out, s.n);
 }
 

@@ -180,7 +180,7 @@ bool dir_is_granted(struct directory *d, uint64_t account, struct slice address,
   struct dir_text folded = { .n = address.n }, base;
   if (!address.n) return has_grant(d, account, &SLICE("<>"), 1);
   if (address.n > sizeof folded.mem) return false;
-  for (size_t i = 0; i < address.n; i++) folded.mem[i] = ascii_lower(address.p[i]);
+  slice_lower(address, folded.mem);
   struct slice whole = dir_text_of(&folded), names[3];
   ptrdiff_t at = slice_rfind(whole, '@');
   if (at < 0) return false;

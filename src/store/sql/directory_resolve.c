@@ -230,7 +230,7 @@ static enum dir_result resolve_folded(struct directory *d, struct slice address,
 static bool fold_ascii(struct slice address, struct dir_text *ret) {
   ret->n = address.n;
   if (address.n > sizeof ret->mem) return false;
-  for (size_t i = 0; i < address.n; i++) ret->mem[i] = ascii_lower(address.p[i]);
+  slice_lower(address, ret->mem);
   return true;
 }
 

@@ -14,9 +14,7 @@ static void bind_text_or_null(struct db_stmt *s, int at, struct slice text) {
 static struct slice domain_of(struct slice path, uint8_t to[ENVELOPE_PATH_MAX]) {
   ptrdiff_t at = slice_rfind(path, '@');
   struct slice domain = at < 0 ? SLICE_NONE : slice_from(path, (size_t)at + 1);
-  domain = slice_first(domain, ENVELOPE_PATH_MAX);
-  for (size_t i = 0; i < domain.n; i++) to[i] = ascii_lower(domain.p[i]);
-  return slice_of(to, domain.n);
+  return slice_lower(slice_first(domain, ENVELOPE_PATH_MAX), to);
 }
 
 static struct queue_tally tally_of(const struct queue_rcpt *rcpts, size_t count) {
