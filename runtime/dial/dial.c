@@ -261,7 +261,6 @@ static bool do_flush(struct dial *d, struct proto_turn *t) {
 
 static bool do_produce(struct dial *d, struct proto_turn *t) {
   d->ops.session->produce(d->session);
-  t->fed = false;
   return true;
 }
 

@@ -253,7 +253,6 @@ static enum conn_step do_flush(struct conn *c, struct turn *t) {
 
 static enum conn_step do_produce(struct conn *c, struct turn *t) {
   c->front->role->ops->produce(c->proto);
-  t->next.fed = false;
   return STEP_AGAIN;
 }
 

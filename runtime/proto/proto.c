@@ -69,6 +69,12 @@ void proto_close(struct proto *p, enum close_reason reason) {
   if (p->reason == CLOSE_NONE) p->reason = reason;
 }
 
+/* What the session does may change what it takes of the input: it is shown it again. */
+static enum proto_action act(struct proto_turn *t, enum proto_action action) {
+  t->fed = false;
+  return action;
+}
+
 /* A session with much to do yields, whether it is reading, taking input or producing output. */
 static enum proto_action work(struct proto_turn *t, enum proto_action action) {
   if (t->work == PROTO_TURN_MOST) return PROTO_DO_PAUSE;
@@ -90,9 +96,9 @@ enum proto_action proto_next(const struct proto *p, struct proto_turn *t) {
   bool full = waits > p->out_high, stopped = t->blocked && p->duplex;
   /* A truncated question would be taken for a breach, and end the sessions of everybody. */
   if (p->out.failed || (p->ask.type && p->ask.body.failed)) return PROTO_DO_FAIL;
-  if (p->ask.type) return p->ask.sent ? PROTO_DO_AWAIT : PROTO_DO_ASK;
+  if (p->ask.type) return act(t, p->ask.sent ? PROTO_DO_AWAIT : PROTO_DO_ASK);
   if (full && !stopped) return flush;
-  if (p->more && !stopped) return work(t, PROTO_DO_PRODUCE);
+  if (p->more && !stopped) return act(t, work(t, PROTO_DO_PRODUCE));
   if (p->want != PROTO_READ) return waits ? flush : change(p, t);
   if (p->holds) return waits && !stopped ? flush : PROTO_DO_AWAIT;
   if (t->in && !t->fed) return work(t, PROTO_DO_INPUT);

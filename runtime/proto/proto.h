@@ -191,7 +191,8 @@ enum proto_action {
  * entry. */
 struct proto_turn {
   size_t in;     /* octets available that the session has not taken */
-  bool fed;      /* the session has seen these, and takes none before there are more */
+  bool fed;      /* the session has seen these and took none: it needs more of them first. A read
+                  * clears it, and proto_next() when the session produces or asks. */
   bool blocked;  /* the peer takes no output now */
   unsigned work; /* calls of input() and produce(), and reads; proto_next() counts them */
 };

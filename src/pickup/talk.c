@@ -67,10 +67,7 @@ static bool step(struct talk *s, struct proto_turn *t, int *want, bool *pause) {
   t->in = buf_len(&s->in);
   switch (proto_next(p, t)) {
   case PROTO_DO_FLUSH: flush(s, t); return true;
-  case PROTO_DO_PRODUCE:
-    smtp_client_produce(s->client);
-    t->fed = false;
-    return true;
+  case PROTO_DO_PRODUCE: smtp_client_produce(s->client); return true;
   case PROTO_DO_INPUT: input(s, t); return true;
   case PROTO_DO_READ:
     if (receive(s, t)) return true;

@@ -167,6 +167,19 @@ def too_big_unannounced():
     logged("why=too-big")
     assert all(peak[p] - base[p] < 64 << 20 for p in base), {p: (peak[p] - base[p]) >> 20 for p in base}
 
+def pauses_where_a_chunk_is_full():
+    # What is read so far fills a chunk to its last octets, and the rest comes later, with the end.
+    head = b"Subject: edges\r\n\r\n"
+    body = head + (b"w" * 998 + b"\r\n") * 300
+    cuts = [k * edge + d for k in (1, 2, 3) for edge in (65526, 65536) for d in range(-2, 3)]
+    for cut in cuts:
+        with mail() as w:
+            starts(w.ask("DATA"), "354 ")
+            w.send(body[:cut])
+            time.sleep(0.03)
+            w.send(body[cut:] + b".\r\n")
+            starts(w.line(), "250 ")
+
 def size_and_desync():
     # SM-25: after a message that is too big, what looks like its end and commands is still message.
     with mail() as w:
@@ -459,6 +472,7 @@ run([
     ("8-bit in commands", eight_bit), ("other protocols' first words (W-1)", other_protocols),
     ("26 spellings of an end that is none (SM-1 to SM-19)", smuggling), ("SIZE announced", announced_too_big),
     ("a message over SIZE, an endless header: refused, and memory is bounded", too_big_unannounced),
+    ("a pause in a message at the edges of its chunks", pauses_where_a_chunk_is_full),
     ("commands behind a message that was too big stay message (SM-25)", size_and_desync),
     ("a message cut off at each octet leaves nothing", disconnects_in_a_message),
     ("a maildrop session cut off at each octet deletes nothing and frees the lock", disconnects_in_a_maildrop),

@@ -86,6 +86,24 @@ static void first_rule_wins(void **state) {
   }
 }
 
+/* Input that the session did not take is shown to it again once it has produced or asked, before
+ * more is read: it may have had no room. */
+static void input_is_shown_again(void **state) {
+  static const struct row acts[] = { { "a notification", .asks = true },
+                                     { "a question", .asks = true, .sent = true },
+                                     { "output", .more = true } };
+  for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
+    struct proto p;
+    struct proto_turn t = { .in = 5, .fed = true };
+    make(&p, &acts[i]);
+    proto_next(&p, &t);
+    p.ask.type = 0;
+    p.more = false;
+    if (proto_next(&p, &t) != PROTO_DO_INPUT) fail_msg("%s: not shown again", acts[i].name);
+    proto_done(&p);
+  }
+}
+
 static void memory_runs_out(void **state) {
   struct proto p;
   struct proto_turn t = { 0 };
@@ -121,6 +139,7 @@ static void who_works_for_long_gives_way(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(first_rule_wins),
+    cmocka_unit_test(input_is_shown_again),
     cmocka_unit_test(memory_runs_out),
     cmocka_unit_test(who_works_for_long_gives_way),
   };

@@ -264,10 +264,7 @@ static bool act(struct world_conn *c, struct proto_turn *t) {
     flush(c);
     t->blocked = buf_len(&c->p->out) > 0;
     return true;
-  case PROTO_DO_PRODUCE:
-    produce(c);
-    t->fed = false;
-    return true;
+  case PROTO_DO_PRODUCE: produce(c); return true;
   case PROTO_DO_INPUT: t->fed = !feed(c); return true;
   case PROTO_DO_PAUSE: t->work = 0; return true;
   case PROTO_DO_TLS: c->handshake = true; return false;

@@ -114,7 +114,6 @@ static bool do_drain(struct net *n, const struct net_driven *d, struct proto_tur
 
 static bool do_produce(struct net *n, const struct net_driven *d, struct proto_turn *t) {
   d->ops->produce(d->session);
-  t->fed = false;
   return true;
 }
 
