@@ -20,7 +20,7 @@
 enum {
   RESOLVER_ASKERS_MAX = 64,
   RESOLVER_BURST = 4, /* seconds' worth of questions at once */
-  /* open questions of the sender in addition to its lanes': plans, its own addresses */
+  /* open questions of the sender in addition to its next hops': plans, its own addresses */
   RESOLVER_SENDER_MORE = 32,
 };
 

@@ -84,13 +84,13 @@ static void plan_address(struct plan *p, const struct hosts_line *x, const char 
                          "tried",    route_certificate(&p->route, x->host->name),
                          x->at.port, plan_tls(p, &x->at, &memory),
                          NULL };
-  char lane[SEND_DESTINATION_MAX + 1];
-  lane_put_name(&p->route, slice_str(p->name), lane);
-  source_for(p->sender, lane, x->at.n, &l.from);
+  char nexthop[SEND_DESTINATION_MAX + 1];
+  nexthop_put_name(&p->route, slice_str(p->name), nexthop);
+  source_for(p->sender, nexthop, x->at.n, &l.from);
   if (!hosts_add(&p->hosts, x, &p->last)) {
     l.state = "left-out";
-    plan_put(p, &l, "more servers or addresses than are tried (%d, %d)", LANE_HOSTS_MAX,
-             LANE_ADDRESSES_MAX);
+    plan_put(p, &l, "more servers or addresses than are tried (%d, %d)", NEXTHOP_HOSTS_MAX,
+             NEXTHOP_ADDRESSES_MAX);
   } else if (memory) {
     plan_put(p, &l, "no. %zu; TLS failed there (%s) and is tried again in %llu s", p->hosts.count,
              memory->why,
@@ -179,13 +179,14 @@ static void plan_route(struct plan *p) {
                  .step = "port", .name = p->name, .state = "blocked", .port = p->route.port },
              "no server elsewhere answers at this port: the provider seems to block it; send "
              "through a smarthost (the option routes)");
-  const struct lane *l = lane_for(p->sender, &p->route, slice_str(p->name));
+  const struct nexthop *l = nexthop_for(p->sender, &p->route, slice_str(p->name));
   if (l)
-    plan_put(p,
-             &(struct plan_line){ .step = "lane",
-                                  .name = p->name,
-                                  .state = l->state == LANE_READY ? "ready" : "waiting-for-dns" },
-             "%zu messages wait in the sender for %u connections", l->waiting, l->connections);
+    plan_put(
+        p,
+        &(struct plan_line){ .step = "nexthop",
+                             .name = p->name,
+                             .state = l->state == NEXTHOP_READY ? "ready" : "waiting-for-dns" },
+        "%zu messages wait in the sender for %u connections", l->waiting, l->connections);
 }
 
 /* A route to an address needs no DNS. */
@@ -311,7 +312,7 @@ static struct conf_route_asked tls_mail(struct slice way) {
   return q;
 }
 
-/* `word`: an address, or the properties of mail whose lane has it, or had it when it failed. */
+/* `word`: an address, or the properties of mail whose next hop has it, or had it when it failed. */
 static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct slice address,
                          struct slice word) {
   struct route r;
@@ -320,10 +321,10 @@ static bool tls_is_about(const struct sender *s, const struct no_tls *t, struct 
   if (slice_find(q.destination, ':') >= 0 || !q.destination.n || !route_for(s, &q, &r))
     return false;
   if (r.tls != ROUTE_OPPORTUNISTIC) return false; /* what is remembered does not apply to it */
-  char lane[SEND_DESTINATION_MAX + 1];
-  lane_put_name(&r, q.destination, lane);
-  if (slice_caseeq(slice_str(lane), slice_str(t->lane))) return true;
-  const struct lane *l = lane_for(s, &r, q.destination);
+  char nexthop[SEND_DESTINATION_MAX + 1];
+  nexthop_put_name(&r, q.destination, nexthop);
+  if (slice_caseeq(slice_str(nexthop), slice_str(t->nexthop))) return true;
+  const struct nexthop *l = nexthop_for(s, &r, q.destination);
   for (size_t i = 0; l && i < l->hosts.count; i++)
     if (sender_no_tls(s, &l->hosts.addresses[i].at) == t) return true;
   return false;

@@ -86,7 +86,7 @@ static uint32_t own_preference(const struct sender *s, const struct dns_answer *
 
 /* One host's addresses, in order; or the host as a whole. */
 static void walk_host(const struct sender *s, const struct dns_host *h, const struct route *r,
-                      const char *lane, hosts_fn *fn, void *arg) {
+                      const char *nexthop, hosts_fn *fn, void *arg) {
   const struct source *source;
   bool any = s->process->conf->send_private_addresses || !r->direct;
   if (h->later || !h->address_count)
@@ -97,14 +97,14 @@ static void walk_host(const struct sender *s, const struct dns_host *h, const st
       line.fate = HOST_OTHER_PORT;
     else if (!any && !dial_address_is_public(&line.at))
       line.fate = HOST_PRIVATE;
-    else if (!source_for(s, lane, line.at.n, &source))
+    else if (!source_for(s, nexthop, line.at.n, &source))
       line.fate = HOST_NO_SOURCE;
     fn(arg, &line);
   }
 }
 
 void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r,
-                const char *lane, hosts_fn *fn, void *arg) {
+                const char *nexthop, hosts_fn *fn, void *arg) {
   uint32_t own = r->direct ? own_preference(s, a, r->port) : 65536;
   for (size_t i = 0; i < a->host_count; i++) {
     const struct dns_host *h = &a->hosts[i];
@@ -112,7 +112,7 @@ void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct
       fn(arg, &(struct hosts_line){ .host = h,
                                     .fate = is_us(s, h, r->port) ? HOST_OURS : HOST_NO_BETTER });
     else
-      walk_host(s, h, r, lane, fn, arg);
+      walk_host(s, h, r, nexthop, fn, arg);
   }
 }
 
@@ -148,7 +148,7 @@ struct hosts_verdict hosts_of_literal(const struct sender *s, const struct route
   if (is_own(s, &at)) return verdict(HOSTS_NEVER, "5.4.6", name, "it is this server");
   ret->name_count = ret->count = 1;
   snprintf(ret->names[0], sizeof ret->names[0], "%s", name);
-  ret->addresses[0] = (struct lane_address){ at, 0 };
+  ret->addresses[0] = (struct nexthop_address){ at, 0 };
   return (struct hosts_verdict){ .found = HOSTS_FOUND };
 }
 
@@ -184,9 +184,10 @@ struct collecting {
 
 bool hosts_add(struct hosts *to, const struct hosts_line *x, const struct dns_host **last) {
   bool same = *last == x->host;
-  if (to->count == LANE_ADDRESSES_MAX || (!same && to->name_count == LANE_HOSTS_MAX)) return false;
+  if (to->count == NEXTHOP_ADDRESSES_MAX || (!same && to->name_count == NEXTHOP_HOSTS_MAX))
+    return false;
   if (!same) snprintf(to->names[to->name_count++], sizeof to->names[0], "%s", x->host->name);
-  to->addresses[to->count++] = (struct lane_address){ x->at, (uint8_t)(to->name_count - 1) };
+  to->addresses[to->count++] = (struct nexthop_address){ x->at, (uint8_t)(to->name_count - 1) };
   *last = x->host;
   return true;
 }

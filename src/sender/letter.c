@@ -87,9 +87,9 @@ static struct letter_place place_of(const struct letter *l) {
   const struct link *k = l->link;
   bool at_end = k && k->client && smtp_client_at_end(k->client) == &l->smtp;
   if (k) return (struct letter_place){ at_end ? SEND_AT_END_OF_DATA : SEND_IN_SESSION, k->number };
-  if (!l->lane || l->signing) return (struct letter_place){ SEND_HANDED_OVER, 0 };
-  return (struct letter_place){ l->lane->state == LANE_READY ? SEND_WAITS_FOR_CONNECTION
-                                                             : SEND_WAITS_FOR_DNS,
+  if (!l->nexthop || l->signing) return (struct letter_place){ SEND_HANDED_OVER, 0 };
+  return (struct letter_place){ l->nexthop->state == NEXTHOP_READY ? SEND_WAITS_FOR_CONNECTION
+                                                                   : SEND_WAITS_FOR_DNS,
                                 0 };
 }
 
@@ -280,7 +280,8 @@ static bool asks_other_family(struct letter *l, size_t i, const struct send_outc
   if (!k || has_replied(l, i) || l->recalled || (l->families & ~family_bit(k->address.n)) ||
       !is_policy(l, v))
     return false;
-  return lane_has_other_family(k->lane, l, k->address.n) && keep_outcome(l, o, &l->replied[i]);
+  return nexthop_has_other_family(k->nexthop, l, k->address.n) &&
+         keep_outcome(l, o, &l->replied[i]);
 }
 
 /* True if an earlier attempt left it in doubt whether the server took the message: another server
@@ -288,7 +289,7 @@ static bool asks_other_family(struct letter *l, size_t i, const struct send_outc
 static bool asks_other_host(struct letter *l, size_t i, const struct send_outcome *o) {
   const struct link *k = l->link;
   return k && l->doubts && l->smtp.rcpts[i].verdict.doubtful && !l->recalled &&
-         lane_has_other_host(k->lane, l, k->host) && keep_outcome(l, o, &l->replied[i]);
+         nexthop_has_other_host(k->nexthop, l, k->host) && keep_outcome(l, o, &l->replied[i]);
 }
 
 /* True for an attempt that we interrupted: a missing reply is then not a failure of the server. */
@@ -406,7 +407,7 @@ void letter_report(struct letter *l) {
   struct sender *s = l->sender;
   struct buf b;
   l->ended = true;
-  l->lane = NULL; /* it may be freed before the octets come */
+  l->nexthop = NULL; /* it may be freed before the octets come */
   if (l->asked) return;
   buf_init(&b, 64 * 1024);
   send_result_put(&b, &(struct send_result){ slice_str(l->host), slice_str(l->address),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* A link: tries addresses until one accepts a connection, and runs the session there.
  *
- *   address 1 → (its TLS fails: again, without) → address 2 → … → none: lane_failed()
+ *   address 1 → (its TLS fails: again, without) → address 2 → … → none: nexthop_failed()
  *                    session ready → letters → idle → QUIT
  *
- * A ready session that ends returns its letters; untried ones go to the front of the lane's
+ * A ready session that ends returns its letters; untried ones go to the front of the next hop's
  * queue. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "src/sender/sender.h"
 
 static struct smtp_client_policy policy_of(const struct link *k) {
-  const struct route *r = &k->lane->route;
+  const struct route *r = &k->nexthop->route;
   static const enum smtp_client_tls how[] = { [ROUTE_OPPORTUNISTIC] = SMTP_TLS_IF_OFFERED,
                                               [ROUTE_REQUIRED] = SMTP_TLS_MUST,
                                               [ROUTE_VERIFIED] = SMTP_TLS_MUST,
@@ -26,7 +26,7 @@ static struct smtp_client_policy policy_of(const struct link *k) {
   return p;
 }
 
-/* --- the source: letters of the lane --- */
+/* --- the source: letters of the next hop --- */
 
 static void note_server(struct link *k, struct letter *x) {
   struct buf b;
@@ -40,7 +40,7 @@ static void note_server(struct link *k, struct letter *x) {
 
 static struct smtp_letter *on_next(void *arg) {
   struct link *k = arg;
-  struct letter *x = lane_next(k);
+  struct letter *x = nexthop_next(k);
   if (!x) return NULL;
   x->link = k;
   x->rounds++;
@@ -54,7 +54,7 @@ static enum smtp_source_verdict on_read(void *arg, struct smtp_letter *l, struct
   return letter_read(l->own, out, most);
 }
 
-static void grow(struct lane *l) {
+static void grow(struct nexthop *l) {
   if (l->want < l->sender->process->conf->destination_connections) l->want++;
 }
 
@@ -64,17 +64,17 @@ static void on_done(void *arg, struct smtp_letter *smtp) {
   struct letter *x = smtp->own;
   bool cut = k->client && k->client->end == SMTP_END_CUT, all = letter_take_verdicts(x, cut);
   k->sent += all || x->obstructed || x->progress;
-  if (!all && k->lane->sender->ending) {
+  if (!all && k->nexthop->sender->ending) {
     letter_return(x);
     return;
   }
   if (!all && x->obstructed && !x->recalled) {
     x->rounds--; /* one round for each host, and each is tried once */
-    lane_refused(k->lane, x, k->host, x->other_family ? k->address.n : 0);
+    nexthop_refused(k->nexthop, x, k->host, x->other_family ? k->address.n : 0);
     return;
   }
   if (!all && x->rounds < LETTER_ROUNDS_MAX && !x->recalled) {
-    lane_put_back(k->lane, x);
+    nexthop_put_back(k->nexthop, x);
     return;
   }
   if (!all) {
@@ -86,7 +86,7 @@ static void on_done(void *arg, struct smtp_letter *smtp) {
     letter_put_off(x, replied ? v : &ended);
     buf_free(&ended.text);
   }
-  grow(k->lane);
+  grow(k->nexthop);
   letter_report(x);
 }
 
@@ -98,7 +98,7 @@ static void get_bindings(void *arg, struct proto_bindings *ret) {
 
 static struct proto *on_ready(void *arg) {
   struct link *k = arg;
-  const struct lane *l = k->lane;
+  const struct nexthop *l = k->nexthop;
   const struct conf *c = l->sender->process->conf;
   struct smtp_client_start start = {
     .hello = k->source ? k->source->hello : c->hostname,
@@ -128,13 +128,14 @@ static struct proto *on_ready(void *arg) {
 
 static void link_over(struct link *k) {
   if (k->over) return;
-  BUG_IF(!k->lane->connections || !k->lane->sender->connections,
-         "%s at %s: it is over, and none is counted: %u of the lane, %zu of all", k->lane->name,
-         k->host, k->lane->connections, (size_t)k->lane->sender->connections);
+  BUG_IF(!k->nexthop->connections || !k->nexthop->sender->connections,
+         "%s at %s: it is over, and none is counted: %u of the next hop, %zu of all",
+         k->nexthop->name, k->host, k->nexthop->connections,
+         (size_t)k->nexthop->sender->connections);
   k->over = true;
-  k->lane->connections--;
-  k->lane->sender->connections--;
-  lane_mark(k->lane);
+  k->nexthop->connections--;
+  k->nexthop->sender->connections--;
+  nexthop_mark(k->nexthop);
 }
 
 static void note_why(struct link *k, enum smtp_stage stage, const char *why) {
@@ -192,7 +193,7 @@ static bool tls_is_the_cause(const struct link *k) {
 /* The ending connection cannot be freed from inside its own callback. */
 static void go_later(struct link *k) {
   k->again = true;
-  lane_mark(k->lane);
+  nexthop_mark(k->nexthop);
 }
 
 static void next_address(struct link *k) {
@@ -213,18 +214,18 @@ static void session_over(struct link *k, const char *why) {
   smtp_client_free(&k->client);
   if (again) {
     const char *replied = buf_cstr(&k->why.text);
-    sender_remember_no_tls(k->lane->sender, k->lane, &k->address, replied ? replied : "");
+    sender_remember_no_tls(k->nexthop->sender, k->nexthop, &k->address, replied ? replied : "");
     k->no_tls = true;
     go_later(k);
   } else if (done || (ready && worked_here)) {
-    link_over(k); /* the lane opens another link if there is more to send */
+    link_over(k); /* the next hop opens another link if there is more to send */
   } else {
     next_address(k);
   }
 }
 
 static void all_failed(struct link *k) {
-  lane_failed(k);
+  nexthop_failed(k);
   link_over(k);
 }
 
@@ -239,7 +240,7 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
     all_failed(k);
   } else {
     if (end == DIAL_NO_ANSWER)
-      sender_note_port(k->lane->sender, &k->address, dial_failure(k->dial));
+      sender_note_port(k->nexthop->sender, &k->address, dial_failure(k->dial));
     note_why(k, end == DIAL_NOT_SECURE ? SMTP_STAGE_TLS : SMTP_STAGE_CONNECT, why);
     next_address(k);
   }
@@ -249,17 +250,17 @@ static void on_over(void *arg, enum dial_end end, const char *why) {
 
 /* Finds its next address. False: there is none. */
 static bool find_address(struct link *k) {
-  const struct hosts *h = &k->lane->hosts;
+  const struct hosts *h = &k->nexthop->hosts;
   while (k->at < h->count && (k->avoids >> k->at & 1)) k->at++;
   return k->at < h->count;
 }
 
 void sender_link_go(struct link *k) {
-  struct lane *l = k->lane;
+  struct nexthop *l = k->nexthop;
   k->again = false;
   const struct dial_ops ops = { on_ready, on_over, k, &smtp_client_ops };
   dial_free(&k->dial);
-  bool work = lane_has_work(k);
+  bool work = nexthop_has_work(k);
   if (!find_address(k) || !work) { /* other links may have sent everything meanwhile */
     if (work)
       all_failed(k);
@@ -292,10 +293,10 @@ void sender_link_go(struct link *k) {
   all_failed(k);
 }
 
-bool sender_link_open(struct lane *l, uint16_t avoids) {
+bool sender_link_open(struct nexthop *l, uint16_t avoids) {
   struct link *k = calloc(1, sizeof *k);
   if (!k) return false;
-  k->lane = l;
+  k->nexthop = l;
   k->avoids = avoids;
   buf_init(&k->why.text, SMTP_CLIENT_TEXT_MAX);
   k->next = l->links;
@@ -308,7 +309,7 @@ bool sender_link_open(struct lane *l, uint16_t avoids) {
 
 void sender_link_wake(struct link *k) {
   if (k->over || !k->client || !k->dial) return;
-  k->client->proto.now_ms = loop_now(k->lane->sender->process->loop);
+  k->client->proto.now_ms = loop_now(k->nexthop->sender->process->loop);
   smtp_client_wake(k->client);
   dial_wake(k->dial);
 }
@@ -336,8 +337,8 @@ void sender_link_free(struct link *k) {
   dial_free(&k->dial);
   smtp_client_free(&k->client);
   if (!was_over) {
-    k->lane->connections--;
-    k->lane->sender->connections--;
+    k->nexthop->connections--;
+    k->nexthop->sender->connections--;
   }
   buf_free(&k->why.text);
   free(k);

@@ -9,7 +9,7 @@
 #include "src/roles.h"
 #include "src/sender/sender.h"
 
-enum { SENDER_AUTHORITIES_MAX = 4 * 1024 * 1024, SWEEP_MS = 1000, SWEEPS_OF_LANES = 5 };
+enum { SENDER_AUTHORITIES_MAX = 4 * 1024 * 1024, SWEEP_MS = 1000, SWEEPS_OF_NEXTHOPS = 5 };
 
 /* --- TLS --- */
 
@@ -108,8 +108,8 @@ static void exit_now(struct sender *s) {
 
 static void on_turn(void *arg) {
   struct sender *s = arg;
-  if (s->starved && s->connections < s->process->conf->sender_connections) lanes_sweep(s);
-  lanes_turn(s);
+  if (s->starved && s->connections < s->process->conf->sender_connections) nexthops_sweep(s);
+  nexthops_turn(s);
   if (s->ending && !s->connections && !s->letters.count) {
     exit_now(s);
     return;
@@ -130,9 +130,9 @@ void sender_turn(struct sender *s) { loop_later(s->process->loop, &s->turn); }
 static void cut_late(struct sender *s) {
   uint64_t now = loop_now(s->process->loop);
   if (now >= s->cut_end_ms)
-    lanes_cut(s, true);
+    nexthops_cut(s, true);
   else if (now >= s->cut_ms)
-    lanes_cut(s, false);
+    nexthops_cut(s, false);
   sender_turn(s);
 }
 
@@ -140,11 +140,11 @@ static void on_sweep(void *arg) {
   struct sender *s = arg;
   if (s->ending) cut_late(s);
   s->asked = 0;
-  lane_ask_next(s);
+  nexthop_ask_next(s);
   letters_sweep(s);
   sources_sweep(s);
-  if (++s->sweeps % SWEEPS_OF_LANES == 0) {
-    lanes_sweep(s);
+  if (++s->sweeps % SWEEPS_OF_NEXTHOPS == 0) {
+    nexthops_sweep(s);
     sign_sweep(s);
   }
   loop_timer_set(s->sweep, loop_now(s->process->loop) + SWEEP_MS);
@@ -187,7 +187,7 @@ static bool from_resolver(struct sender *s, const struct ipc_msg *msg) {
   struct dns_answer a;
   if (!dns_reply_get(msg->payload, &m) || !dns_answer_get(m.answer, &a)) return false;
   if (!sender_plan_answer(s, msg->tag, &a) && !source_answer(s, msg->tag, &a))
-    lane_answer(s, msg->tag, &a);
+    nexthop_answer(s, msg->tag, &a);
   return true;
 }
 
@@ -212,7 +212,7 @@ static void peer_connected(struct process *r, enum role kind, uint32_t number, i
   if (kind == ROLE_RESOLVER) {
     s->resolver = number;
     sources_sweep(s);
-    lane_ask_next(s);
+    nexthop_ask_next(s);
   }
   if (kind == ROLE_KEYS) sign_keys_connected(s, number);
   if (kind != ROLE_STORE) return;
@@ -226,15 +226,15 @@ static void peer_connected(struct process *r, enum role kind, uint32_t number, i
 /* Its letters are store's again; a new store hands them out again. */
 static void forget_all(struct sender *s) {
   while (s->oldest) {
-    struct lane *l = s->oldest;
+    struct nexthop *l = s->oldest;
     for (struct link *k = l->links; k; k = k->next) {
       dial_free(&k->dial);
       smtp_client_free(&k->client);
     }
-    lane_drop_letters(l);
-    lane_free(l);
+    nexthop_drop_letters(l);
+    nexthop_free(l);
   }
-  uint64_t key, value; /* letters in no lane: being signed */
+  uint64_t key, value; /* letters in no next hop: being signed */
   for (size_t i = 0; map_each(&s->letters, &i, &key, &value); i = 0)
     letter_free((struct letter *)(uintptr_t)value);
   s->freed = 0;
@@ -244,7 +244,7 @@ static void peer_lost(struct process *r, enum role kind, uint32_t number) {
   struct sender *s = r->arg;
   if (kind == ROLE_RESOLVER && number == s->resolver) {
     s->resolver = 0;
-    lanes_resolver_lost(s);
+    nexthops_resolver_lost(s);
     sender_plans_resolver_lost(s);
     sources_resolver_lost(s);
   }
@@ -286,9 +286,9 @@ static bool start(struct process *r, struct buf *err) {
 
 /* What is read at the start has not changed (src/parent/renew.c); the choice of a destination's
  * hosts may have. */
-static void reload(struct process *r, const struct conf *before) { lanes_forget_hosts(r->arg); }
+static void reload(struct process *r, const struct conf *before) { nexthops_forget_hosts(r->arg); }
 
-/* Returns the letters in no lane: those being signed or converted. */
+/* Returns the letters in no next hop: those being signed or converted. */
 static void return_unsigned(struct sender *s) {
   uint64_t key, value;
   for (size_t i = 0; map_each(&s->letters, &i, &key, &value);) {
@@ -308,7 +308,7 @@ static void end_by(struct sender *s, uint64_t cut_ms, uint64_t cut_end_ms) {
   if (s->ending) return;
   s->ending = true;
   return_unsigned(s);
-  lanes_finish(s);
+  nexthops_finish(s);
   log_print(&s->process->log, LOG_E_SENDER_ENDS, "it finishes %zu messages, %u went back",
             s->letters.count, s->returned);
 }
@@ -340,7 +340,7 @@ struct sender *sender_new(void) {
   struct sender *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   map_init(&s->letters);
-  map_init(&s->lanes);
+  map_init(&s->nexthops);
   map_init(&s->asking);
   s->last_asking = &s->first_asking;
   s->last_signing = &s->first_signing;
@@ -355,7 +355,7 @@ void sender_free(struct sender **ptr) {
   buf_free(&s->authorities);
   buf_wipe(&s->credentials.file);
   map_free(&s->letters);
-  map_free(&s->lanes);
+  map_free(&s->nexthops);
   map_free(&s->asking);
   free(s);
   *ptr = NULL;

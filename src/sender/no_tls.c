@@ -28,14 +28,14 @@ static struct no_tls *first_to_end(struct sender *s) {
 
 /* If the table is full, the entry that expires first is replaced. */
 static struct no_tls *keep(struct sender *s, const struct dial_address *at, uint64_t seconds,
-                           struct slice lane, struct slice why) {
+                           struct slice nexthop, struct slice why) {
   struct no_tls *place = NULL;
   for (size_t i = 0; i < s->no_tls_count && !place; i++)
     if (same_address(&s->no_tls[i].at, at)) place = &s->no_tls[i];
   if (!place && s->no_tls_count < SEND_NO_TLS_MAX) place = &s->no_tls[s->no_tls_count++];
   if (!place) place = first_to_end(s);
   *place = (struct no_tls){ .at = *at, .until_ms = loop_now(s->process->loop) + seconds * 1000 };
-  snprintf(place->lane, sizeof place->lane, "%.*s", SLICE_ARG(lane));
+  snprintf(place->nexthop, sizeof place->nexthop, "%.*s", SLICE_ARG(nexthop));
   snprintf(place->why, sizeof place->why, "%.*s", SLICE_ARG(why));
   return place;
 }
@@ -46,15 +46,15 @@ static void report_to_store(struct sender *s, const struct no_tls *t) {
   if (!s->store || t->until_ms <= now) return;
   buf_init(&b, 1024);
   send_no_tls_put(&b, &(struct send_no_tls){ slice_of(t->at.octets, t->at.n), t->at.port,
-                                             slice_str(t->lane), slice_str(t->why),
+                                             slice_str(t->nexthop), slice_str(t->why),
                                              (uint32_t)((t->until_ms - now) / 1000) });
   if (!b.failed)
     process_send(s->process, ROLE_STORE, s->store, send_no_tls_type, 0, buf_slice(&b), -1);
   buf_free(&b);
 }
 
-void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
-                            const char *why) {
+void sender_remember_no_tls(struct sender *s, const struct nexthop *l,
+                            const struct dial_address *at, const char *why) {
   struct buf b;
   report_to_store(s, keep(s, at, SEND_NO_TLS_S, slice_str(l->name),
                           slice_first(slice_str(why), SEND_NO_TLS_WHY_MAX)));

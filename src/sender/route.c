@@ -132,8 +132,8 @@ const char *route_tls_word(const struct route *r) {
   return r->implicit_tls ? "implicit" : words[r->tls];
 }
 
-enum dns_kind route_question(const struct route *r, const char *lane, const char **ret_name) {
-  *ret_name = r->direct ? lane : r->srv[0] ? r->srv : r->host;
+enum dns_kind route_question(const struct route *r, const char *nexthop, const char **ret_name) {
+  *ret_name = r->direct ? nexthop : r->srv[0] ? r->srv : r->host;
   return r->direct ? DNS_MX : r->srv[0] ? DNS_SRV : DNS_ADDRESS;
 }
 

@@ -3,15 +3,15 @@
  * through the resolver, delivers them by SMTP or LMTP, and reports the outcome for each recipient
  * to store.
  *
- *   store ──letter──► sign ──► lane ──► link ──verdicts──► result ──► store
+ *   store ──letter──► sign ──► next hop ──► link ──verdicts──► result ──► store
  *
- *   sign   body hash here, signature from keys (sign.c)
- *   lane   one for each next hop and login; asks the resolver for its hosts (lane.c, hosts.c)
- *   link   one connection, by runtime/dial and mail/smtp/client (link.c)
+ *   sign       body hash here, signature from keys (sign.c)
+ *   next hop   where mail goes by its route; asks the resolver for its hosts (nexthop.c, hosts.c)
+ *   link       one connection, by runtime/dial and mail/smtp/client (link.c)
  *
  * Invariants:
- *  1. A letter is in exactly one place: being signed (or converted), a queue of its lane, a link's
- *     session, or on its way into a result.
+ *  1. A letter is in exactly one place: being signed (or converted), a queue of its next hop, a
+ *     link's session, or on its way into a result.
  *  2. Every letter is reported once, with an outcome for each recipient, unless store is lost
  *     first.
  *  3. store is offered room for as many letters as were reported; letters here never exceed
@@ -19,8 +19,8 @@
  *  4. At the end (retire(), stop()), letters that are in no session return to store at once;
  *     sessions finish the letters that they have; those that await the reply to their end of data
  *     get the longest time.
- *  5. A lane without letters and links is freed LANE_REST_MS later; a link without letters sends
- *     QUIT after LINK_IDLE_MS.
+ *  5. A next hop without letters and links is freed NEXTHOP_REST_MS later; a link without letters
+ *     sends QUIT after LINK_IDLE_MS.
  * It opens no file after its start, listens nowhere, and connects only to `remote_port` and the
  * ports of `routes`. */
 #ifndef QASID_SENDER_H
@@ -41,12 +41,12 @@
 #include "src/sender/signed.h"
 
 enum {
-  LANE_HOSTS_MAX = 8,      /* mail exchangers that are tried */
-  LANE_ADDRESSES_MAX = 16, /* addresses of them, in all */
-  LANE_REST_MS = 60 * 1000,
-  LANE_HOSTS_MS = 10 * 60 * 1000, /* after this time its hosts are looked up again */
-  LANE_CONNECTIONS_FIRST = 2,
-  LANE_RESOLVERS_MAX = 3, /* resolvers that one question is put to if they die */
+  NEXTHOP_HOSTS_MAX = 8,      /* mail exchangers that are tried */
+  NEXTHOP_ADDRESSES_MAX = 16, /* addresses of them, in all */
+  NEXTHOP_REST_MS = 60 * 1000,
+  NEXTHOP_HOSTS_MS = 10 * 60 * 1000, /* after this time its hosts are looked up again */
+  NEXTHOP_CONNECTIONS_FIRST = 2,
+  NEXTHOP_RESOLVERS_MAX = 3, /* resolvers that one question is put to if they die */
   LINK_IDLE_MS = 2000,
   LETTER_ROUNDS_MAX = 5, /* connections that one letter is tried on */
   LETTER_MEMORY = 512 * 1024,
@@ -70,7 +70,7 @@ enum {
   CONVERTED_PIECE = 16 * 1024,
 };
 
-struct lane;
+struct nexthop;
 struct link;
 struct signing;
 struct sender;
@@ -78,9 +78,9 @@ struct sender;
 /* --- letter.c --- */
 struct letter {
   struct smtp_letter smtp; /* first: the session's part. rcpts: those that have no outcome yet */
-  struct letter *next;     /* in the lane's queue */
+  struct letter *next;     /* in the next hop's queue */
   struct sender *sender;
-  struct lane *lane;
+  struct nexthop *nexthop;
   struct link *link; /* the link whose session has it */
   uint64_t tag;
   struct arena memory;
@@ -115,7 +115,7 @@ struct letter {
   struct send_outcome *replied, *undecided;
   bool progress;     /* the last session decided some */
   uint8_t doubts;    /* number of sessions whose reply to the end of data left doubt */
-  uint16_t refused;  /* addresses of the lane not to be tried for it: a bit each */
+  uint16_t refused;  /* addresses of the next hop not to be tried for it: a bit each */
   uint8_t obstacles; /* and why: a bit for each enum smtp_obstacle */
   bool unreachable;
   uint64_t session; /* the last link that had it; 0: none */
@@ -162,11 +162,11 @@ void letter_ask(struct letter *l, uint64_t offset);
 
 /* --- sign.c --- */
 
-/* Hashes the message, has it signed for its signer, and passes it to its lane; without a signer at
- * once. */
+/* Hashes the message, has it signed for its signer, and passes it to its next hop; without a signer
+ * at once. */
 void sign_begin(struct letter *l);
-/* No host accepts 8-bit octets: converts the letter, which is in no lane now, to seven bits, has it
- * signed again and passes it to its lane; or gives up. */
+/* No host accepts 8-bit octets: converts the letter, which is in no next hop now, to seven bits,
+ * has it signed again and passes it to its next hop; or gives up. */
 void sign_convert(struct letter *l);
 /* Octets that signing requested. */
 void sign_octets(struct letter *l, struct slice octets);
@@ -204,8 +204,8 @@ bool route_for(const struct sender *s, const struct conf_route_asked *q, struct 
 /* True if mail of one route may use the connections of the other: same server, same TLS, same
  * login. */
 bool route_is_same(const struct route *a, const struct route *b);
-/* The kind of DNS question for mail of that lane, and its name. */
-enum dns_kind route_question(const struct route *r, const char *lane, const char **ret_name);
+/* The kind of DNS question for mail of that next hop, and its name. */
+enum dns_kind route_question(const struct route *r, const char *nexthop, const char **ret_name);
 /* The name that the server's certificate must be for, when the server is `host`. */
 const char *route_certificate(const struct route *r, const char *host);
 /* Puts "by its MX records, port 25", "smtp.example.net port 587, by \"* smtp.example.net:587\"", …,
@@ -218,15 +218,15 @@ void route_ports(struct process *r);
 bool route_read_credentials(const char *path, struct credentials *c, struct buf *err);
 
 /* --- hosts.c --- */
-struct lane_address {
+struct nexthop_address {
   struct dial_address at;
-  uint8_t host; /* index in lane.hosts */
+  uint8_t host; /* index in nexthop.hosts */
 };
 enum hosts_found { HOSTS_FOUND, HOSTS_LATER, HOSTS_NEVER };
 struct hosts {
-  char names[LANE_HOSTS_MAX][256];
+  char names[NEXTHOP_HOSTS_MAX][256];
   size_t name_count;
-  struct lane_address addresses[LANE_ADDRESSES_MAX];
+  struct nexthop_address addresses[NEXTHOP_ADDRESSES_MAX];
   size_t count;
 };
 struct hosts_verdict {
@@ -254,7 +254,7 @@ struct hosts_line {
 typedef void hosts_fn(void *arg, const struct hosts_line *l);
 /* Visits each of them once, in the order of trial. */
 void hosts_walk(const struct sender *s, const struct dns_answer *a, const struct route *r,
-                const char *lane, hosts_fn *fn, void *arg);
+                const char *nexthop, hosts_fn *fn, void *arg);
 /* Adds one that is tried. *last: NULL at first. False: there are more than are tried. */
 bool hosts_add(struct hosts *to, const struct hosts_line *x, const struct dns_host **last);
 /* Which addresses to try, in order, and if none: why, and for how long. */
@@ -267,16 +267,16 @@ struct hosts_verdict hosts_of_literal(const struct sender *s, const struct route
 /* Reads the machine's own addresses, before the process is confined. */
 void hosts_read_own(struct sender *s);
 
-/* --- lane.c --- */
-enum lane_state { LANE_WAITS_FOR_DNS, LANE_ASKS, LANE_READY };
-struct lane {
-  struct lane *next;          /* with the same hash */
-  struct lane *older, *newer; /* of all */
-  struct lane *next_asking;
+/* --- nexthop.c --- */
+enum nexthop_state { NEXTHOP_WAITS_FOR_DNS, NEXTHOP_ASKS, NEXTHOP_READY };
+struct nexthop {
+  struct nexthop *next;          /* with the same hash */
+  struct nexthop *older, *newer; /* of all */
+  struct nexthop *next_asking;
   struct sender *sender;
   char name[SEND_DESTINATION_MAX + 1];
   struct route route;
-  enum lane_state state;
+  enum nexthop_state state;
   uint64_t question;       /* the tag of its question at the resolver */
   unsigned resolvers_lost; /* in a row, while they had the question */
   struct hosts hosts;
@@ -288,61 +288,61 @@ struct lane {
   uint64_t rest_ms;           /* when it is freed unless mail comes; 0: it is busy */
   uint64_t found_ms;          /* when `hosts` was looked up */
   bool forgotten;             /* look it up again */
-  struct lane *next_marked;
+  struct nexthop *next_marked;
   bool marked; /* to be examined at the end of this turn */
 };
 
 /* Takes the letter. */
-void lane_take(struct sender *s, struct letter *l);
-void lane_answer(struct sender *s, uint64_t question, const struct dns_answer *a);
+void nexthop_take(struct sender *s, struct letter *l);
+void nexthop_answer(struct sender *s, uint64_t question, const struct dns_answer *a);
 /* The next letter for a link of it, or NULL. */
-struct letter *lane_next(struct link *k);
-/* A letter that this host of the lane cannot take, or (`family`: 4 or 16) none of these addresses:
- * another may. */
-void lane_refused(struct lane *l, struct letter *x, const char *host, uint8_t family);
-/* True if the lane has another host that may be tried for the letter. */
-bool lane_has_other_host(const struct lane *l, const struct letter *x, const char *host);
-/* True if some address of the lane is of another family and may be tried for the letter. */
-bool lane_has_other_family(const struct lane *l, const struct letter *x, uint8_t family);
+struct letter *nexthop_next(struct link *k);
+/* A letter that this host of the next hop cannot take, or (`family`: 4 or 16) none of these
+ * addresses: another may. */
+void nexthop_refused(struct nexthop *l, struct letter *x, const char *host, uint8_t family);
+/* True if the next hop has another host that may be tried for the letter. */
+bool nexthop_has_other_host(const struct nexthop *l, const struct letter *x, const char *host);
+/* True if some address of the next hop is of another family and may be tried for the letter. */
+bool nexthop_has_other_family(const struct nexthop *l, const struct letter *x, uint8_t family);
 /* True if there is a letter for such a link. */
-bool lane_has_work(const struct link *k);
+bool nexthop_has_work(const struct link *k);
 /* Puts it at the front of the queue. */
-void lane_put_back(struct lane *l, struct letter *x);
+void nexthop_put_back(struct nexthop *l, struct letter *x);
 /* No address could be reached: waiting letters are deferred, unless another link goes on. */
-void lane_failed(struct link *k);
-void lane_free(struct lane *l);
-/* Puts the name of the lane for mail to the destination. */
-void lane_put_name(const struct route *r, struct slice destination,
-                   char to[static SEND_DESTINATION_MAX + 1]);
-/* The lane that mail for the destination would use now; NULL: there is none. */
-const struct lane *lane_for(const struct sender *s, const struct route *r,
-                            struct slice destination);
+void nexthop_failed(struct link *k);
+void nexthop_free(struct nexthop *l);
+/* Puts the name of the next hop for mail to the destination. */
+void nexthop_put_name(const struct route *r, struct slice destination,
+                      char to[static SEND_DESTINATION_MAX + 1]);
+/* The next hop that mail for the destination would use now; NULL: there is none. */
+const struct nexthop *nexthop_for(const struct sender *s, const struct route *r,
+                                  struct slice destination);
 /* Returns its waiting letters to store. */
-void lane_drop_letters(struct lane *l);
+void nexthop_drop_letters(struct nexthop *l);
 /* Examines it at the end of this turn: links that are over are freed, others go on. */
-void lane_mark(struct lane *l);
-void lanes_turn(struct sender *s);
-/* All lanes: frees those at rest, opens connections for those that lacked one. */
-void lanes_sweep(struct sender *s);
+void nexthop_mark(struct nexthop *l);
+void nexthops_turn(struct sender *s);
+/* All next hops: frees those at rest, opens connections for those that lacked one. */
+void nexthops_sweep(struct sender *s);
 /* The process is about to end: waiting letters return to store, sessions end after the letters they
  * have. */
-void lanes_finish(struct sender *s);
+void nexthops_finish(struct sender *s);
 /* Interrupts sessions: all (`end`), or those that do not await the reply to an end of data. */
-void lanes_cut(struct sender *s, bool end);
-void lanes_resolver_lost(struct sender *s);
+void nexthops_cut(struct sender *s, bool end);
+void nexthops_resolver_lost(struct sender *s);
 /* The choice of hosts may have changed: they are looked up again with the next letter. */
-void lanes_forget_hosts(struct sender *s);
-void lane_ask_next(struct sender *s);
+void nexthops_forget_hosts(struct sender *s);
+void nexthop_ask_next(struct sender *s);
 
 /* --- link.c --- */
 struct link {
   struct link *next;
-  struct lane *lane;
+  struct nexthop *nexthop;
   /* of the current connection, never reused: the session's name in logs and in `queue list` */
   uint64_t number;
   struct dial *dial;
   struct smtp_client *client;
-  size_t at; /* index of the current address in the lane */
+  size_t at; /* index of the current address in the next hop */
   /* addresses that it does not use, a bit each; if not 0, it serves picky letters only */
   uint16_t avoids;
   struct dial_address address;
@@ -356,7 +356,7 @@ struct link {
   struct smtp_verdict why; /* of the last address that failed */
   char why_host[256], why_address[64];
 };
-bool sender_link_open(struct lane *l, uint16_t avoids);
+bool sender_link_open(struct nexthop *l, uint16_t avoids);
 /* Connects to the next address, or gives up. */
 void sender_link_go(struct link *k);
 void sender_link_free(struct link *k);
@@ -388,9 +388,9 @@ struct source {
 /* Reads the option, before the process is confined. */
 void sources_read(struct sender *s);
 bool source_is_used(const struct source *x);
-/* The source address for mail of a lane to an address of that family (4 or 16); *ret NULL: the
+/* The source address for mail of a next hop to an address of that family (4 or 16); *ret NULL: the
  * system chooses. False: the option is set, and none of its addresses may be used. */
-bool source_for(const struct sender *s, const char *lane, uint8_t family,
+bool source_for(const struct sender *s, const char *nexthop, uint8_t family,
                 const struct source **ret);
 /* Asks DNS what is still unknown. */
 void sources_sweep(struct sender *s);
@@ -403,7 +403,7 @@ void source_put(const struct source *x, struct buf *out);
 enum { ALARMS_MAX = 32 };
 struct login_alarm {
   char user[256];
-  char lane[SEND_DESTINATION_MAX + 1]; /* "[host]:port"; "": a free entry */
+  char nexthop[SEND_DESTINATION_MAX + 1]; /* "[host]:port"; "": a free entry */
   char words[WHY_MAX];
 };
 /* The login of the session ended in this way. */
@@ -414,14 +414,14 @@ void alarm_status(const struct sender *s, const struct admin_command *c);
 /* --- no_tls.c --- */
 struct no_tls {
   struct dial_address at;
-  char lane[SEND_DESTINATION_MAX + 1]; /* the destination of the last mail */
+  char nexthop[SEND_DESTINATION_MAX + 1]; /* the destination of the last mail */
   uint64_t until_ms;
   char why[SEND_NO_TLS_WHY_MAX + 1];
 };
 /* The entry for that address; NULL: there is none, or it has expired. */
 const struct no_tls *sender_no_tls(const struct sender *s, const struct dial_address *at);
-void sender_remember_no_tls(struct sender *s, const struct lane *l, const struct dial_address *at,
-                            const char *why);
+void sender_remember_no_tls(struct sender *s, const struct nexthop *l,
+                            const struct dial_address *at, const char *why);
 /* Sends all entries to a new store. */
 void sender_send_no_tls(struct sender *s);
 /* send_known_no_tls. False: malformed. */
@@ -430,12 +430,12 @@ bool sender_known_no_tls(struct sender *s, const struct ipc_msg *msg);
 /* --- main.c --- */
 struct sender {
   struct process *process;
-  struct map letters; /* by tag */
-  struct map lanes;   /* by hash of the name */
-  struct map asking;  /* lanes by the tag of their question */
-  struct lane *oldest, *newest;
-  struct lane *first_asking, **last_asking; /* waiting for a place at the resolver */
-  /* open at the resolver: at most dns_sender_open_questions; other lanes wait */
+  struct map letters;  /* by tag */
+  struct map nexthops; /* by hash of the name */
+  struct map asking;   /* next hops by the tag of their question */
+  struct nexthop *oldest, *newest;
+  struct nexthop *first_asking, **last_asking; /* waiting for a place at the resolver */
+  /* open at the resolver: at most dns_sender_open_questions; other next hops wait */
   size_t questions;
   uint64_t asked; /* in this second: at most dns_sender_questions_per_second; likewise */
   uint64_t question;
@@ -456,10 +456,10 @@ struct sender {
   struct source sources[SOURCES_MAX]; /* from the option source_addresses */
   size_t source_count;
   struct login_alarm alarms[ALARMS_MAX];
-  struct seldom refusals; /* for log lines about those, by the hash of the lane */
+  struct seldom refusals; /* for log lines about those, by the hash of the next hop */
   struct blocked blocked; /* detects a blocked remote_port */
-  bool starved;           /* some lane could not get a connection */
-  struct lane *marked;
+  bool starved;           /* some next hop could not get a connection */
+  struct nexthop *marked;
   struct buf authorities;
   struct tls_client *tls_any, *tls_verified;
   struct credentials credentials;
@@ -484,7 +484,7 @@ void sender_free(struct sender **s);
 /* All letters are store's again; nothing is left on the loop. To be called before sender_free(), if
  * start() was called. */
 void sender_give_up(struct sender *s);
-/* At the end of this turn: offers store the room there is, and lets lanes go on. */
+/* At the end of this turn: offers store the room there is, and lets next hops go on. */
 void sender_turn(struct sender *s);
 struct tls_client *sender_tls(struct sender *s, bool verified);
 /* The result of a connection attempt; why 0: it was established. */

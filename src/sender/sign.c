@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Signs a letter before it goes to its lane (DKIM, RFC 6376; docs/design/dkim.md):
+/* Signs a letter before it goes to its next hop (DKIM, RFC 6376; docs/design/dkim.md):
  *
  *   PLANS    a letter that must become 7-bit (mail/seven.h): its octets are scanned first
  *   HASHES   its octets, as they will be sent, go through dkim_scan: those that came with it, then
@@ -84,7 +84,7 @@ static void continue_signing(struct letter *l) {
   if (s->ending)
     letter_return(l);
   else
-    lane_take(s, l);
+    nexthop_take(s, l);
 }
 
 static void unsigned_then(struct letter *l, const char *why) {
@@ -390,7 +390,7 @@ void sign_begin(struct letter *l) {
   if (l->signer.n)
     begin(l, false);
   else
-    lane_take(l->sender, l);
+    nexthop_take(l->sender, l);
 }
 
 void sign_convert(struct letter *l) {

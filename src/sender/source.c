@@ -43,7 +43,7 @@ void sources_read(struct sender *s) {
 
 bool source_is_used(const struct source *x) { return x->at.n == 4 || x->state == SOURCE_NAMED; }
 
-bool source_for(const struct sender *s, const char *lane, uint8_t family,
+bool source_for(const struct sender *s, const char *nexthop, uint8_t family,
                 const struct source **ret) {
   size_t usable = 0;
   *ret = NULL;
@@ -51,7 +51,7 @@ bool source_for(const struct sender *s, const char *lane, uint8_t family,
   for (size_t i = 0; i < s->source_count; i++)
     usable += s->sources[i].at.n == family && source_is_used(&s->sources[i]);
   if (!usable) return false;
-  size_t nth = slice_hash(slice_str(lane)) % usable;
+  size_t nth = slice_hash(slice_str(nexthop)) % usable;
   for (size_t i = 0; i < s->source_count; i++)
     if (s->sources[i].at.n == family && source_is_used(&s->sources[i]) && !nth--)
       *ret = &s->sources[i];
@@ -119,7 +119,7 @@ bool source_answer(struct sender *s, uint64_t question, const struct dns_answer 
   x->ask_ms = loop_now(s->process->loop) + (known ? SOURCE_AGAIN_MS : SOURCE_SOON_MS);
   if (known) take_pointer(x, a);
   if (x->state == SOURCE_NAMELESS && before != SOURCE_NAMELESS) log_nameless(s, x);
-  if (x->state != before) lanes_forget_hosts(s);
+  if (x->state != before) nexthops_forget_hosts(s);
   return true;
 }
 

@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                               SLICE("example.net") };
       if (!route_for(s, &asked, &r)) continue;
       look(&r);
-      lane_put_name(&r, slice_str(destinations[i]), name);
+      nexthop_put_name(&r, slice_str(destinations[i]), name);
       route_put(&r, c, &err);
       buf_reset(&err);
     }

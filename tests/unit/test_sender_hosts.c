@@ -209,8 +209,8 @@ static void limits(void **state) {
     a.hosts[i].address_count = i < 1 ? 1 : i < 3 ? DNS_ADDRESSES_MAX : 1;
   }
   check(&a, HOSTS_FOUND, "");
-  assert_int_equal(hosts.count, LANE_ADDRESSES_MAX);
-  assert_true(hosts.name_count <= LANE_HOSTS_MAX);
+  assert_int_equal(hosts.count, NEXTHOP_ADDRESSES_MAX);
+  assert_true(hosts.name_count <= NEXTHOP_HOSTS_MAX);
   assert_int_equal(hosts.addresses[0].host, 0);
 }
 
