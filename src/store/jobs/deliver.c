@@ -89,8 +89,7 @@ const char *brake_words(int64_t why) {
 }
 
 void report_free(struct report_post *p) {
-  struct store_job *j = p->job ? &p->job->job : NULL;
-  job_free(&j);
+  job_free(p->job);
   free(p->places);
   *p = (struct report_post){ 0 };
 }

@@ -34,11 +34,10 @@ void *job_new(enum job_kind kind, size_t size, struct session *session, int64_t 
   return j;
 }
 
-void job_free(struct store_job **j) {
-  if (!*j) return;
-  if (kinds[(*j)->kind].free) kinds[(*j)->kind].free(*j);
-  free(*j);
-  *j = NULL;
+void job_free(void *job) {
+  struct store_job *j = job;
+  if (j && kinds[j->kind].free) kinds[j->kind].free(j);
+  free(j);
 }
 
 enum job_result job_result_of(enum db_result r) {

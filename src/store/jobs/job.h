@@ -52,7 +52,8 @@ struct store_job {
 
 /* Zeroed, `size` octets with the job at the front; NULL without memory. */
 void *job_new(enum job_kind kind, size_t size, struct session *session, int64_t now_s);
-void job_free(struct store_job **j);
+/* A job of any kind, as job_new() made it; NULL: nothing to free. */
+void job_free(void *job);
 /* The result of a job that failed with this database error. */
 enum job_result job_result_of(enum db_result r);
 

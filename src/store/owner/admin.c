@@ -166,12 +166,11 @@ static bool choose_verb(struct admin_job *a) {
 }
 
 static void answer_at_once(struct store *s, struct session *session, struct admin_job *a) {
-  struct store_job *j = &a->job;
   send_answer(s, session, a);
   if (!session->import)
     send_done(s, session, a); /* otherwise the command continues with its
                                                    * input */
-  job_free(&j);
+  job_free(a);
   session_release_if_unused(session);
 }
 
@@ -179,9 +178,8 @@ static bool command(struct store *s, struct session *session, const struct ipc_m
                     int64_t now_s) {
   struct admin_job *a = new_admin_job(session, m->payload, now_s);
   if (a) a->quota = s->conf->quota;
-  struct store_job *j = a ? &a->job : NULL;
   if (!a || !take_words(a, m->payload.n)) {
-    job_free(&j);
+    job_free(a);
     return false;
   }
   a->dotless = s->conf->dotless_domains;
@@ -197,10 +195,10 @@ static bool command(struct store *s, struct session *session, const struct ipc_m
     answer_at_once(s, session, a);
     return true;
   }
-  if (v->where == ADMIN_WRITE) j->kind = KIND_COMMAND_WRITE;
+  if (v->where == ADMIN_WRITE) a->job.kind = KIND_COMMAND_WRITE;
   a->bulk = session->bulk;
   session->bulk = (struct buf){ 0 };
-  session_ask(s, session, j);
+  session_ask(s, session, &a->job);
   return true;
 }
 

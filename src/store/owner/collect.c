@@ -187,12 +187,10 @@ static enum collect_outcome begin_commit(struct store *s, struct session *sessio
   struct collected_job *j = NULL;
   enum collect_outcome outcome = new_delivery(s, session, q, now_s, &j);
   if (outcome == COLLECT_DONE) outcome = find_place(s, session, &j->d);
-  if (outcome == COLLECT_DONE) {
+  if (outcome == COLLECT_DONE)
     incoming_deliver(s, session, &j->d);
-  } else {
-    struct store_job *job = j ? &j->d.job : NULL;
-    job_free(&job);
-  }
+  else
+    job_free(j);
   return outcome;
 }
 

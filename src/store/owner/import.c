@@ -224,8 +224,7 @@ static void deliver(struct store *s, struct session *session, int64_t now_s) {
   m->inside = false;
   buf_reset(&m->body);
   if (r != JOB_DONE) {
-    struct store_job *job = j ? &j->d.job : NULL;
-    job_free(&job);
+    job_free(j);
     refuse(s, session, r);
     return;
   }

@@ -60,9 +60,9 @@ void outbound_free(struct store *s) {
     free(x);
   }
   while (o->parked) {
-    struct store_job *j = &o->parked->job;
-    o->parked = (struct result_job *)j->next;
-    job_free(&j);
+    struct result_job *r = o->parked;
+    o->parked = (struct result_job *)r->job.next;
+    job_free(r);
   }
   map_free(&o->by_tag);
   hands_done(&o->hands);

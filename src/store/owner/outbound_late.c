@@ -95,8 +95,7 @@ static struct warn_job *new_warning(struct store *s, const struct taken_letter *
     for (size_t i = 0; i < l->count; i++) w->whys[i] = why_of(v, &l->rcpts[i], now_s);
     return w;
   }
-  struct store_job *j = &w->job;
-  job_free(&j);
+  job_free(w);
   return NULL;
 }
 

@@ -134,8 +134,7 @@ static struct result_job *new_result(struct store *s, const struct taken_letter 
     for (size_t i = 0; i < l->count; i++) r->results[i].rcpt = r->letter->rcpts[i];
     return r;
   }
-  struct store_job *j = &r->job;
-  job_free(&j);
+  job_free(r);
   return NULL;
 }
 
@@ -257,9 +256,8 @@ bool outbound_settle_here(struct store *s, uint64_t tag, const struct taken_lett
   r->here = true;
   r->job.patient = !tag;
   if (!tag && !hands_take(&s->outbound.hands, l, 0)) {
-    struct store_job *j = &r->job;
     hands_free(&s->outbound.hands, l, 0);
-    job_free(&j);
+    job_free(r);
     return false;
   }
   for (size_t i = 0; i < r->count; i++) {
@@ -286,8 +284,7 @@ bool outbound_result(struct store *s, struct peer *p, const struct ipc_msg *m, i
   struct result_job *r = new_result(s, &x->letter, now_s);
   if (!r) return true; /* no memory: in hands until its time is over */
   if (!take_outcomes(r, q.results)) {
-    struct store_job *j = &r->job;
-    job_free(&j);
+    job_free(r);
     return false;
   }
   r->tag = x->tag;

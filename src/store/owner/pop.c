@@ -388,8 +388,7 @@ static struct quit_job *new_quit_job(struct session *session, bool keep, int64_t
   if (!j) return NULL;
   j->uids = calloc(n, sizeof *j->uids);
   if (!j->uids) {
-    struct store_job *job = &j->job;
-    job_free(&job);
+    job_free(j);
     return NULL;
   }
   struct wire w = wire_open(buf_slice(&session->deletes));

@@ -21,13 +21,12 @@ static void deliver_notice(struct store *s, struct deliver_job *n) {
   for (size_t i = 0; n->places && i < s->found.count; i++)
     if (dir_account(&s->dir, s->found.accounts[i], &a) == DIR_FOUND)
       n->places[n->count++] = (struct deliver_place){ a.id, a.inbox, 0 };
-  struct store_job *j = &n->job;
   if (!n->count || !deliver_coming(s, n)) {
-    job_free(&j);
+    job_free(n);
     return;
   }
   s->jobs_out++;
-  s->shell.enqueue(s->shell.arg, j, true);
+  s->shell.enqueue(s->shell.arg, &n->job, true);
 }
 
 void postmaster_send(struct store *s, struct slice subject, struct slice text, int64_t now_s) {

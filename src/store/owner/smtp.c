@@ -106,8 +106,7 @@ static uint8_t give_ahead(struct store *s, struct session *session) {
 }
 
 static void drop_chunks(struct ahead *a) {
-  struct store_job *j = a->chunks ? &a->chunks->job : NULL;
-  job_free(&j);
+  job_free(a->chunks);
   a->chunks = a->last = NULL;
 }
 
@@ -277,12 +276,11 @@ static bool commit(struct store *s, struct peer *p, const struct ipc_msg *m, int
   enum commit_outcome outcome = new_delivery(s, session, &q, now_s, &d);
   if (outcome == COMMIT_DONE) outcome = recipients_find(s, session, d, &q);
   if (outcome != COMMIT_DONE || !(d->count || d->elsewhere_count)) { /* or all of them have it */
-    struct store_job *j = d ? &d->job : NULL;
     if (!is_of_each(outcome))
       history_refused(s, q.envelope.return_path, first_of(q.envelope.rcpts),
                       smtp_of_commit(outcome), now_s);
     answer_now(s, p, m->tag, outcome, d);
-    job_free(&j);
+    job_free(d);
     return true;
   }
   session_no_ahead(s, session);

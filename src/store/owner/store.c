@@ -145,7 +145,7 @@ void store_finish(struct store *s, struct store_job *job) {
   if (job->result == JOB_NO_SPACE) notice_disk_full(s, job->now_s);
   finish_job(s, job);
   if (!job->again) {
-    job_free(&job);
+    job_free(job);
     return;
   }
   job->again = false;
