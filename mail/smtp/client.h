@@ -168,7 +168,6 @@ struct smtp_client_policy {
   bool second_try; /* if a mechanism that does not reveal the password is refused, try one that
                     * does: only if the certificate was verified (mail/sasl/login.h) */
   bool no_pipeline;
-  bool plain_eight; /* send 8-bit octets even to a server without 8BITMIME */
   /* If any recipient of a letter is refused, none gets it: DATA waits for the replies to all RCPTs.
    * The others stay UNTRIED. */
   bool all_or_none;

@@ -71,8 +71,7 @@ bool smtp_send_is_sendable(struct slice arg) {
 static enum smtp_obstacle obstacle_of(const struct smtp_session *s, const struct smtp_letter *l) {
   const struct smtp_client *c = &s->pub;
   if ((l->utf8 || slice_has_high(l->return_path)) && !c->utf8) return SMTP_LACKS_UTF8;
-  if (l->eight_bit && l->global && !c->utf8) return SMTP_LACKS_8BITMIME;
-  if (l->eight_bit && !c->eight_bit && !s->policy.plain_eight) return SMTP_LACKS_8BITMIME;
+  if (l->eight_bit && (!c->eight_bit || (l->global && !c->utf8))) return SMTP_LACKS_8BITMIME;
   return c->size_limit && l->size > c->size_limit ? SMTP_LACKS_SIZE : SMTP_NO_OBSTACLE;
 }
 

@@ -106,7 +106,6 @@ static bool begin(struct play *p, const uint8_t *choice) {
                 .may_show = choice[0] & 8,
                 .second_try = choice[0] & 16,
                 .no_pipeline = choice[0] & 32,
-                .plain_eight = choice[0] & 128,
                 .all_or_none = choice[2] & 64,
                 .envelope_only = choice[2] & 128 },
     .limits = { .idle_ms = choice[1] & 16 ? 1000 : 0, .letters = choice[1] & 32 ? 1 : 0 },
