@@ -4,19 +4,9 @@
  *
  *   AUTH mech [initial] ──auth_start──> challenge: "+ ..."
  *   SASL: a line, auth_step ──> challenge | ok | fail */
-#include "ipc/front_auth.h"
 #include "lib/base/codec.h"
-#include "mail/sasl/sasl.h"
+#include "runtime/front/sasl.h"
 #include "src/pop3d/state.h"
-
-static struct sasl_channel channel(const struct pop3d_session *s) {
-  return (struct sasl_channel){
-    .may_show = plaintext_allowed(s),
-    .binds = s->secure && s->proto.channel.bindings,
-    .tokens = s->secure && s->service->conf->oauth_keys[0],
-    .certificate = s->secure && s->proto.channel.certificate,
-  };
-}
 
 /* The option require_tls_login. */
 bool login_allowed(const struct pop3d_session *s) {
@@ -26,7 +16,9 @@ bool login_allowed(const struct pop3d_session *s) {
 static sasl_set announced(const struct pop3d_session *s) {
   const struct conf_list *named = &s->service->conf->auth_mechanisms;
   if (!login_allowed(s)) return 0;
-  return sasl_announced(sasl_set_of(named->items, named->count), channel(s));
+  return sasl_announced(sasl_set_of(named->items, named->count),
+                        front_sasl_channel(&s->proto, s->secure, plaintext_allowed(s),
+                                           s->service->conf->oauth_keys[0] != 0));
 }
 
 bool announces_mechanisms(const struct pop3d_session *s) { return announced(s) != 0; }
@@ -36,32 +28,20 @@ void put_mechanisms(const struct pop3d_session *s, struct buf *out, const char *
   sasl_put_names(out, announced(s), before, after);
 }
 
-/* "=" is an empty initial response (RFC 5034 §4). */
-static bool decode(struct buf *out, struct slice text, bool initial) {
-  buf_init(out, AUTH_SASL_MAX);
-  if (initial && slice_eq(text, SLICE("="))) return true;
-  return base64_decode(out, text);
-}
-
 static void start(struct pop3d_session *s, const struct sasl_mechanism *mech,
                   const struct pop3_args *a) {
   struct buf response;
-  if (!decode(&response, a->has_text ? a->text : SLICE_NONE, true)) {
+  bool empty = !a->has_text || slice_eq(a->text, SLICE("=")); /* "=": RFC 5034 §4 */
+  if (!front_sasl_decode(&response, empty ? SLICE_NONE : a->text)) {
     pop3d_refuse(s, "the initial response is not base64");
   } else {
-    const struct proto_bindings b = proto_bindings(&s->proto);
-    const struct auth_start m = {
-      .mechanism = slice_str(mech->name),
-      .has_response = a->has_text,
-      .response = buf_slice(&response),
-      .peer = slice_of(s->peer, s->peer_len),
-      .secure = s->secure,
-      .exporter = slice_of(b.exporter, b.exporter_n),
-      .end_point = slice_of(b.end_point, b.end_point_n),
-      .certificate = slice_of(b.certificate, b.certificate_n),
-      .service = slice_str(s->service->name),
-    };
-    auth_start_put(proto_ask(&s->proto, ROLE_AUTH, auth_start_type, true), &m);
+    front_sasl_start(proto_ask(&s->proto, ROLE_AUTH, auth_start_type, true), &s->proto,
+                     (struct auth_start){ .mechanism = slice_str(mech->name),
+                                          .has_response = a->has_text,
+                                          .response = buf_slice(&response),
+                                          .peer = slice_of(s->peer, s->peer_len),
+                                          .secure = s->secure,
+                                          .service = slice_str(s->service->name) });
     s->wait = WAIT_LOGIN;
     s->login = LOGIN_AUTH;
     s->store_lost = s->auth_lost = false;
@@ -127,7 +107,7 @@ void auth_line(struct pop3d_session *s, struct slice line, const char *fault) {
   } else if (slice_eq(line, SLICE("*"))) {
     cancel(s, "authentication cancelled");
   } else {
-    bool good = decode(&response, line, false);
+    bool good = front_sasl_decode(&response, line);
     const struct auth_step m = { .response = buf_slice(&response) };
     if (good) {
       auth_step_put(proto_ask(&s->proto, ROLE_AUTH, auth_step_type, true), &m);

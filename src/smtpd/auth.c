@@ -9,17 +9,14 @@
 #include "src/smtpd/private.h"
 
 #include "lib/base/codec.h"
+#include "runtime/front/sasl.h"
 
 /* An eavesdropper on a plain connection would learn the password. */
 static struct sasl_channel channel(const struct smtpd_session *s) {
   const struct smtpd_service *service = s->service;
-  return (struct sasl_channel){
-    .may_show = s->secure || service->plaintext_auth ||
-                conf_in_networks(&service->plaintext_networks, slice_of(s->peer, s->peer_len)),
-    .binds = s->secure && s->proto.channel.bindings,
-    .tokens = s->secure && s->service->tokens,
-    .certificate = s->secure && s->proto.channel.certificate,
-  };
+  bool may_show = s->secure || service->plaintext_auth ||
+                  conf_in_networks(&service->plaintext_networks, slice_of(s->peer, s->peer_len));
+  return front_sasl_channel(&s->proto, s->secure, may_show, service->tokens);
 }
 
 /* The option require_tls_login: without TLS nothing is announced or accepted, except from networks
@@ -108,12 +105,6 @@ static void auth_answer(struct smtpd_session *s, uint16_t type, struct slice pay
 
 /* --- questions --- */
 
-/* Decodes base64 into `out`; false: invalid. `out` is a secret. */
-static bool decode(struct buf *out, struct slice text) {
-  buf_init(out, AUTH_SASL_MAX);
-  return base64_decode(out, text);
-}
-
 enum smtp_outcome smtpd_auth(struct smtpd_session *s, struct slice argument) {
   struct smtp_auth a;
   struct buf response;
@@ -121,20 +112,14 @@ enum smtp_outcome smtpd_auth(struct smtpd_session *s, struct slice argument) {
   if (o != SMTP_OK) return o;
   const struct sasl_mechanism *mech = sasl_find(a.mechanism);
   if (!mech || !sasl_has(smtpd_mechanisms(s), mech)) return not_taken(s, mech);
-  if (decode(&response, a.initial)) {
-    struct proto_bindings b = proto_bindings(&s->proto);
-    struct auth_start q = {
-      .mechanism = slice_str(mech->name),
-      .has_response = a.has_initial,
-      .response = buf_slice(&response),
-      .peer = slice_of(s->peer, s->peer_len),
-      .secure = s->secure,
-      .exporter = slice_of(b.exporter, b.exporter_n),
-      .end_point = slice_of(b.end_point, b.end_point_n),
-      .certificate = slice_of(b.certificate, b.certificate_n),
-      .service = slice_str(s->service->name),
-    };
-    auth_start_put(smtpd_ask(s, ROLE_AUTH, auth_start_type, auth_answer), &q);
+  if (front_sasl_decode(&response, a.initial)) {
+    front_sasl_start(smtpd_ask(s, ROLE_AUTH, auth_start_type, auth_answer), &s->proto,
+                     (struct auth_start){ .mechanism = slice_str(mech->name),
+                                          .has_response = a.has_initial,
+                                          .response = buf_slice(&response),
+                                          .peer = slice_of(s->peer, s->peer_len),
+                                          .secure = s->secure,
+                                          .service = slice_str(s->service->name) });
     s->exchange = smtpd_asked(s);
     if (s->exchange) smtpd_move(s, ST_SASL);
     o = s->exchange ? SMTPD_REPLIED : SMTP_AUTH_TROUBLE;
@@ -163,7 +148,7 @@ void smtpd_auth_line(struct smtpd_session *s, struct slice line) {
     smtpd_auth_abort(s, SMTP_AUTH_CANCELLED);
     return;
   }
-  if (decode(&response, line)) {
+  if (front_sasl_decode(&response, line)) {
     struct auth_step q = { .response = buf_slice(&response) };
     auth_step_put(smtpd_ask(s, ROLE_AUTH, auth_step_type, auth_answer), &q);
     if (!smtpd_asked(s)) smtpd_auth_abort(s, SMTP_AUTH_TROUBLE);
