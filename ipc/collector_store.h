@@ -17,12 +17,12 @@
 #define QASID_IPC_COLLECTOR_STORE_H
 
 #include "ipc/envelope.h"
+#include "mail/uidl.h"
 
 /* A run, as store sees it. auth's grant moves it from COLLECT_STRANGER to COLLECT_GRANTED. */
 enum { COLLECT_STRANGER, COLLECT_GRANTED, COLLECT_SPOOLING };
 
 enum {
-  COLLECT_UIDL_MAX = 70,  /* RFC 1939 §7 */
   COLLECT_ASK_MAX = 1024, /* UIDLs in one question */
   /* messages of one maildrop: bounds what store remembers of a listing */
   COLLECT_LIST_MAX = 2 * 1000 * 1000,
@@ -57,7 +57,7 @@ enum collect_outcome {
  * as received; digest: SHA-256 of those; copy: how many messages of this listing with this UIDL and
  * this size are stored, this one included. */
 #define collect_commit_FIELDS(F) \
-  F(message, end, ) F(bytes, uidl, COLLECT_UIDL_MAX) F(u64, size, ) F(u64, octets, ) \
+  F(message, end, ) F(bytes, uidl, UIDL_MAX) F(u64, size, ) F(u64, octets, ) \
   F(bytes, digest, 32) F(u32, copy, )
 /* row: store's key of its record; 0 unless DONE or THERE. */
 #define collect_committed_FIELDS(F) F(u8, outcome, ) F(u64, row, )

@@ -9,6 +9,7 @@
 #define QASID_IPC_POP3D_STORE_H
 
 #include "ipc/ipc.h"
+#include "mail/uidl.h"
 
 /* A session, as store sees it. auth's grant moves it from POP_STRANGER to POP_GRANTED. */
 enum { POP_STRANGER, POP_GRANTED, POP_OPEN };
@@ -29,12 +30,7 @@ enum pop_outcome {
 /* A row of pop_listing: the bits of the octet that has the UIDL's length. */
 enum { POP_ROW_UIDL = 0x7f, POP_ROW_SURROGATE = 0x80 };
 
-enum {
-  POP_UIDL_MAX = 70 /* RFC 1939 §7 */,
-  POP_DELETES_MAX = 16384,
-  POP_AHEAD_MAX = 7,
-  POP_BEGUN_MAX = 8
-};
+enum { POP_DELETES_MAX = 16384, POP_AHEAD_MAX = 7, POP_BEGUN_MAX = 8 };
 
 /* clang-format off */
 /* What CAPA announces about maildrops before the login (RFC 2449 §6.5, §6.7). The reply is valid

@@ -11,6 +11,7 @@
 #include "lib/base/codec.h"
 #include "mail/pop3/client_inside.h"
 #include "lib/tls/digest.h"
+#include "mail/uidl.h"
 
 /* limits.messages bounds the number. */
 static bool take_room(struct pop3_client_session *s) {
@@ -112,7 +113,7 @@ static struct slice digest_uidl(struct pop3_client_session *s, struct slice uidl
 }
 
 bool uidl_is(struct pop3_client_session *s, const struct pop3_item *item, struct slice uidl) {
-  if (item->made == pop3_uidl_ok(uidl)) return false;
+  if (item->made == uidl_is_valid(uidl)) return false;
   return slice_eq(item->made ? digest_uidl(s, uidl) : uidl, item->uidl);
 }
 
@@ -126,7 +127,7 @@ void uidl_line(struct pop3_client_session *s, struct slice line) {
     client_end(s, POP3_END_PROTOCOL);
     return;
   }
-  item->made = !pop3_uidl_ok(uidl);
+  item->made = !uidl_is_valid(uidl);
   item->uidl = item->made ? digest_uidl(s, uidl) : arena_copy(&s->uidls, uidl);
   if (s->uidls.failed) client_end(s, POP3_END_NO_MEMORY);
 }

@@ -95,8 +95,6 @@ bool pop3_reply_pair(struct slice line, uint64_t *ret_first, uint64_t *ret_secon
   return true;
 }
 
-bool pop3_uidl_ok(struct slice uidl) { return uidl.n >= 1 && uidl.n <= 70 && slice_is_graph(uidl); }
-
 bool pop3_reply_uidl(struct slice line, uint64_t *ret_number, struct slice *ret_uidl) {
   uint64_t number;
   struct slice a = next_word(&line);

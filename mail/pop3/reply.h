@@ -28,11 +28,9 @@ bool pop3_reply_parse(struct slice line, struct pop3_reply *ret);
 bool pop3_reply_timestamp(struct slice text, struct slice *ret);
 /* "2 320": STAT's answer, or a line of LIST. */
 bool pop3_reply_pair(struct slice line, uint64_t *ret_first, uint64_t *ret_second);
-/* "2 QhdPYR:00WBw1Ph7x7": a line of UIDL. The id may be invalid by pop3_uidl_ok(), but is not
+/* "2 QhdPYR:00WBw1Ph7x7": a line of UIDL. The id may be invalid by uidl_is_valid(), but is not
  * empty. */
 bool pop3_reply_uidl(struct slice line, uint64_t *ret_number, struct slice *ret_uidl);
-/* 1 to 70 octets from 0x21 to 0x7E (RFC 1939 §7). */
-bool pop3_uidl_ok(struct slice uidl);
 
 /* The lines of a multi-line response, un-stuffed, in pieces. */
 enum pop3_unstuff {

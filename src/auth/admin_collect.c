@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "lib/base/num.h"
+#include "mail/uidl.h"
 #include "src/auth/admin.h"
 
 static struct slice word(const struct admin_call *c, size_t i) {
@@ -310,7 +311,7 @@ static void drop_word(uint8_t *to, size_t *n, struct slice w) {
 static bool leave_out(struct auth *a, struct admin_call *c, struct collection *x) {
   struct slice uidl = word(c, 3);
   bool out = slice_eq(word(c, 1), SLICE("leave-out"));
-  if (!is_plain(uidl) || uidl.n > 70 || !sasl_safe_utf8(uidl))
+  if (!is_plain(uidl) || uidl.n > UIDL_MAX || !sasl_safe_utf8(uidl))
     return refuse(a, c, "a UIDL is meant, as `qasid account collect list` shows it");
   if (!out && find_word(slice_of(x->left_out, x->left_out_n), uidl) < 0) {
     call_done(a, c, CLI_NOT_FOUND, "that one is not left out");

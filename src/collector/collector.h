@@ -85,7 +85,7 @@ struct run {
   uint64_t stuck[RUN_SESSIONS];
   size_t stuck_count;
   /* the only message that this session is for; empty: it is for all others */
-  char probe[COLLECT_UIDL_MAX + 1];
+  char probe[UIDL_MAX + 1];
   char step_words[STEP_WORDS_MAX]; /* of the first that was skipped */
   unsigned sessions, out;          /* excluded: listed, but not wanted */
   bool seen_list;                  /* `waiting` is true */

@@ -9,7 +9,7 @@
 
 #include "ipc/pop3d_store.h"
 #include "lib/base/wire.h"
-#include "mail/pop3/reply.h"
+#include "mail/uidl.h"
 #include "lib/base/codec.h"
 
 enum { UIDLS_MAX = 0x3ffffff0 }; /* uidl_at has 30 bits */
@@ -33,7 +33,7 @@ void maildrop_close(struct maildrop *d) {
 
 static bool keep_uidl(struct maildrop *d, struct maildrop_message *m, struct slice uidl) {
   if (uidl.n == 0) return true;
-  if (!pop3_uidl_ok(uidl)) return false;
+  if (!uidl_is_valid(uidl)) return false;
   m->uidl_at = (uint32_t)(buf_len(&d->uidls) + 1) & 0x3fffffff;
   buf_put_u8(&d->uidls, (uint8_t)uidl.n);
   buf_put(&d->uidls, uidl);

@@ -202,7 +202,7 @@ static inline void world_listing(struct pop3_world *w) {
     struct buf b, rows;
     buf_init(&b, IPC_PAYLOAD_MAX);
     buf_init(&rows, IPC_CHUNK);
-    for (; i < n && buf_room(&rows) > 21 + POP_UIDL_MAX; i++) {
+    for (; i < n && buf_room(&rows) > 21 + UIDL_MAX; i++) {
       const char *uidl = w->virtual_count ? NULL : w->messages[i].uidl;
       wire_put_u32(&rows, i + 1);
       wire_put_u64(&rows, w->virtual_count ? 100 : w->messages[i].announced);

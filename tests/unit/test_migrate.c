@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "src/cli/migrate/migrate.h"
-#include "mail/pop3/reply.h"
+#include "mail/uidl.h"
 
 static bool parse(struct migrate_accounts *a, const char *text, struct buf *err) {
   *a = (struct migrate_accounts){ .count = 0 };
@@ -139,7 +139,7 @@ static void plan(void **state) {
     p.old[i].kept = (struct importer_kept){ .digest = { (uint8_t)i } };
     assert_int_equal(p.old[i].uidl.n, 0);
     assert_true(migrate_plan_came(&p, &p.old[i]));
-    assert_true(pop3_uidl_ok(p.old[i].uidl) && slice_starts(p.old[i].uidl, SLICE("old-")));
+    assert_true(uidl_is_valid(p.old[i].uidl) && slice_starts(p.old[i].uidl, SLICE("old-")));
   }
   migrate_plan_forget_here(&p);
   p.old[1].imported = true;

@@ -12,6 +12,7 @@
 #include "mail/pop3/line.h"
 #include "mail/pop3/reply.h"
 #include "mail/pop3/stuff.h"
+#include "mail/uidl.h"
 
 #define S(lit) SLICE(lit)
 
@@ -321,13 +322,13 @@ static void greetings_listings_and_ids_are_read(void **state) {
   assert_slice(s, "QhdPYR:00WBw1Ph7x7", 18);
   assert_false(pop3_reply_uidl(S("2 "), &a, &s));
   assert_true(pop3_reply_uidl(S("\t2 \t a b \t"), &a, &s));
-  assert_true(slice_eq(s, S("a b")) && !pop3_uidl_ok(s));
+  assert_true(slice_eq(s, S("a b")) && !uidl_is_valid(s));
   char id[74] = "1 ";
   memset(id + 2, '~', 71);
   assert_true(pop3_reply_uidl(slice_of(id, 72), &a, &s));
   assert_false(pop3_reply_uidl(S("2 \t"), &a, &s));
   assert_true(pop3_reply_uidl(slice_of(id, 73), &a, &s));
-  assert_false(pop3_uidl_ok(s));
+  assert_false(uidl_is_valid(s));
 }
 
 /* --- messages out --- */

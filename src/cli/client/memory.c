@@ -19,7 +19,7 @@
 
 #include "lib/base/codec.h"
 #include "lib/base/num.h"
-#include "mail/pop3/reply.h"
+#include "mail/uidl.h"
 #include "src/cli/base/cli.h"
 
 enum { TEXT_MAX = 512 * 1024 * 1024, OPENS_MAX = 5, PATH_ROOM = 4096 };
@@ -140,7 +140,7 @@ static bool take_line(struct slice line, bool first_version, struct memory_entry
   if (!num_parse(slice_split(&line, ' '), INT64_MAX, &since)) return false;
   *ret = (struct memory_entry){ .since = (int64_t)since, .old = first_version };
   ret->uidl = slice_split(&line, ' ');
-  if (!pop3_uidl_ok(ret->uidl) || (!first_version && !take_proof(&line, ret))) return false;
+  if (!uidl_is_valid(ret->uidl) || (!first_version && !take_proof(&line, ret))) return false;
   ret->mark = line;
   return true;
 }

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/array.h"
-#include "mail/pop3/reply.h"
+#include "mail/uidl.h"
 #include "src/cli/mailbox/cyrus.h"
 #include "src/cli/mailbox/mailbox.h"
 #include "src/cli/mailbox/mbox.h"
@@ -211,7 +211,7 @@ static void read_header(struct mailbox_in *in, uint64_t size, struct mbox_fields
 /* For a Maildir's file, or for an mbox's message by its number. */
 static struct slice known_uidl(const struct mailbox_in *in, struct slice name) {
   const struct uidl_entry *known = in->has_uidls ? uidls_find(&in->uidls, name) : NULL;
-  return known && pop3_uidl_ok(known->uidl) ? known->uidl : SLICE_NONE;
+  return known && uidl_is_valid(known->uidl) ? known->uidl : SLICE_NONE;
 }
 
 /* The item keeps its own copy if nothing else does. */
@@ -223,7 +223,7 @@ static struct slice kept_uidl(struct mailbox_in *in, const char *uidl) {
 static struct slice uidl_of_file(struct mailbox_in *in, const struct file *f, uint64_t size) {
   struct mbox_fields fields;
   switch (in->kind) {
-  case UIDL_OF_NAME: return pop3_uidl_ok(f->base) ? f->base : SLICE_NONE;
+  case UIDL_OF_NAME: return uidl_is_valid(f->base) ? f->base : SLICE_NONE;
   case UIDL_OF_HEADER: return read_header(in, size, &fields), kept_uidl(in, fields.uidl);
   default: return known_uidl(in, f->base);
   }

@@ -13,7 +13,7 @@
 
 #include "lib/base/codec.h"
 #include "lib/base/num.h"
-#include "mail/pop3/reply.h"
+#include "mail/uidl.h"
 #include "src/cli/mailbox/mailbox.h"
 #include "src/cli/mailbox/mbox_from.h"
 
@@ -128,7 +128,7 @@ void mbox_fields_put(struct mbox_fields *f, struct slice line) {
     f->has_subject = slice_eq(value, SLICE("DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"));
   else if (is_field(line, "X-IMAP", &value) || is_field(line, "X-IMAPbase", &value))
     f->has_state = true;
-  else if (is_field(line, "X-UIDL", &value) && pop3_uidl_ok(value = slice_split(&value, ' ')))
+  else if (is_field(line, "X-UIDL", &value) && uidl_is_valid(value = slice_split(&value, ' ')))
     snprintf(f->uidl, sizeof f->uidl, "%.*s", SLICE_ARG(value));
 }
 

@@ -8,7 +8,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/num.h"
-#include "mail/pop3/reply.h"
+#include "mail/uidl.h"
 #include "src/cli/mailbox/mailbox.h"
 
 enum { UIDLS_MEMORY_MAX = 512 * 1024 * 1024 };
@@ -53,7 +53,7 @@ bool uidls_read_plain(struct uidl_list *l, struct slice text, struct buf *err) {
       buf_printf(err, "line %u: either every line has a name behind a tab, or none has", number);
       return false;
     }
-    if (!pop3_uidl_ok(uidl)) {
+    if (!uidl_is_valid(uidl)) {
       buf_printf(err, "line %u: a UIDL has 1 to 70 printable characters without spaces (RFC 1939)",
                  number);
       return false;
@@ -99,7 +99,7 @@ bool uidls_read_dovecot(struct uidl_list *l, struct slice text, struct buf *err)
     buf_init(&made, 64);
     buf_printf(&made, "%08llx%08llx", (unsigned long long)uid, (unsigned long long)validity);
     ok = add(l, maildir_base_name(slice_from(line, (size_t)colon + 2)),
-             pop3_uidl_ok(given) ? given : buf_slice(&made), uid);
+             uidl_is_valid(given) ? given : buf_slice(&made), uid);
     buf_free(&made);
   }
   if (!ok) buf_put_str(err, "no memory");
@@ -162,7 +162,7 @@ bool uidls_read_courier(struct uidl_list *l, struct slice text, struct buf *err)
       buf_printf(&made, "UID%llu-%llu", (unsigned long long)n, (unsigned long long)validity);
     else
       buf_printf(&made, "UID%llu", (unsigned long long)n);
-    if (pop3_uidl_ok(buf_slice(&made))) ok = add(l, maildir_base_name(name), buf_slice(&made), 0);
+    if (uidl_is_valid(buf_slice(&made))) ok = add(l, maildir_base_name(name), buf_slice(&made), 0);
     buf_free(&made);
   }
   if (!ok) buf_put_str(err, "no memory");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/num.h"
+#include "mail/uidl.h"
 #include "src/cli/link/ask.h"
 #include "src/cli/mailbox/mailbox.h"
 #include "src/cli/mailbox/place.h"
@@ -71,7 +72,7 @@ static bool begin_message(struct export *x, struct slice values) {
   if (ok) {
     struct mail_meta meta = { (int64_t)date, (uint32_t)flags, SLICE_NONE };
     snprintf(x->uidl, sizeof x->uidl, "%.*s",
-             SLICE_ARG(slice_first(table_cell(&x->columns, one.first, "uidl"), 70)));
+             SLICE_ARG(slice_first(table_cell(&x->columns, one.first, "uidl"), UIDL_MAX)));
     x->left = size;
     x->inside = true;
     ok = mailbox_out_begin(x->out, &meta);

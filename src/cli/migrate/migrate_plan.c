@@ -12,7 +12,7 @@
 #include "lib/base/codec.h"
 #include "lib/tls/digest.h"
 #include "src/cli/migrate/migrate.h"
-#include "mail/pop3/reply.h"
+#include "mail/uidl.h"
 
 enum { PLAN_MEMORY_MAX = 1024 * 1024 * 1024 };
 
@@ -93,7 +93,7 @@ static bool mark_renamed(struct migrate_plan *p) {
   for (size_t i = 0; i < p->old_count; i++) {
     struct migrate_message *m = sorted[i];
     bool again = i && slice_eq(m->shown, sorted[i - 1]->shown);
-    bool renamed = !m->known && (again || m->reused || !pop3_uidl_ok(m->shown));
+    bool renamed = !m->known && (again || m->reused || !uidl_is_valid(m->shown));
     m->shared = again;
     if (again) sorted[i - 1]->shared = true;
     if (renamed && !m->renamed) m->uidl = SLICE_NONE; /* until its octets are known */

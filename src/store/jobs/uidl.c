@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* UIDLs of our own making: sixteen lower-case hexadecimal digits, UIDVALIDITY then UID. Since a UID
- * is never reused under one UIDVALIDITY, such a UIDL identifies one message for ever (RFC 1939 §7).
- * Also the grammar that an imported UIDL must have. */
+ * is never reused under one UIDVALIDITY, such a UIDL identifies one message for ever (RFC 1939 §7). */
 #include "src/store/jobs/uidl.h"
 
 #include "lib/base/codec.h"
@@ -34,5 +33,3 @@ bool uidl_is_own(struct slice s, uint32_t uidvalidity, uint32_t *ret_uid) {
   return s.n == UIDL_OWN && hex32(slice_first(s, 8), &validity) && validity == uidvalidity &&
          hex32(slice_from(s, 8), ret_uid);
 }
-
-bool uidl_is_valid(struct slice s) { return s.n >= 1 && s.n <= 70 && slice_is_graph(s); }

@@ -13,7 +13,5 @@ void uidl_put_own(struct buf *b, uint32_t uidvalidity, uint32_t uid);
 void uidl_set(struct buf *b, struct slice text, uint32_t uidvalidity, uint32_t uid);
 /* True when `s` has that form with this uidvalidity. */
 bool uidl_is_own(struct slice s, uint32_t uidvalidity, uint32_t *ret_uid);
-/* 1 to 70 octets of 0x21 to 0x7E (RFC 1939 §7). */
-bool uidl_is_valid(struct slice s);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "ipc/auth_store.h"
 #include "ipc/collector_store.h"
+#include "mail/uidl.h"
 #include "src/store/jobs/collected.h"
-#include "src/store/jobs/uidl.h"
 #include "src/store/owner/finish.h"
 #include "src/store/owner/owner.h"
 

@@ -13,7 +13,7 @@
 
 #include "lib/base/num.h"
 #include "mail/surrogate.h"
-#include "src/store/jobs/uidl.h"
+#include "mail/uidl.h"
 #include "src/store/owner/admin.h"
 #include "src/store/owner/finish.h"
 
@@ -72,7 +72,7 @@ void import_begin(struct store *s, struct admin_job *a) {
       buf_init(&m->waiting, CLI_IMPORT_WINDOW + IPC_CHUNK);
       buf_init(&m->line, IMPORT_LINE_MAX);
       buf_init(&m->body, IPC_CHUNK);
-      buf_init(&m->uidl, 70);
+      buf_init(&m->uidl, UIDL_MAX);
       a->job.session->import = m;
     } else {
       admin_send(a, CLI_TROUBLE, "out of memory");

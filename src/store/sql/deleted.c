@@ -118,7 +118,7 @@ enum db_result message_purge(struct store_engine *e, struct folder *f,
 #define ROW "folder, uid, body, size, coalesce(uidl, shown), uidl IS NOT NULL"
 
 static void take_row(struct db_stmt *s, struct deleted_row *row) {
-  struct slice uidl = slice_first(db_bytes(s, 4), POP_UIDL_MAX);
+  struct slice uidl = slice_first(db_bytes(s, 4), UIDL_MAX);
   *row = (struct deleted_row){
     .folder = (uint64_t)db_int(s, 0),
     .uid = (uint32_t)db_int(s, 1),

@@ -11,7 +11,7 @@ struct deleted_row {
   uint32_t uid;
   bool imported;  /* its UIDL */
   uint8_t uidl_n; /* 0: derived from the uid */
-  uint8_t uidl[POP_UIDL_MAX];
+  uint8_t uidl[UIDL_MAX];
 };
 
 /* Moves the message from its folder to `deleted`. *ret_size is 0 if it did not exist. The caller

@@ -37,7 +37,7 @@ static enum db_result open_folder(struct store_engine *e, struct open_job *o) {
 
 static void put_row(struct open_job *o, uint32_t uid, uint64_t size, struct slice uidl,
                     uint64_t surrogate) {
-  if (uidl.n > POP_UIDL_MAX) uidl = slice_first(uidl, POP_UIDL_MAX);
+  if (uidl.n > UIDL_MAX) uidl = slice_first(uidl, UIDL_MAX);
   wire_put_u32(&o->rows, uid);
   wire_put_u64(&o->rows, size);
   bool same = surrogate == SURROGATE_SAME;
