@@ -238,7 +238,7 @@ static void put_relaxed(struct slice body, struct buf *out) {
 }
 
 static void put_field(const struct header_field *f, struct buf *out) {
-  for (size_t i = 0; i < f->name.n; i++) buf_put_u8(out, ascii_lower(f->name.p[i]));
+  buf_put_lower(out, f->name);
   buf_put_u8(out, ':');
   put_relaxed(f->body, out);
 }

@@ -95,6 +95,10 @@ void buf_put(struct buf *b, struct slice s) {
 
 void buf_put_str(struct buf *b, const char *s) { buf_put(b, slice_str(s)); }
 
+void buf_put_lower(struct buf *b, struct slice s) {
+  for (size_t i = 0; i < s.n; i++) buf_put_u8(b, ascii_lower(s.p[i]));
+}
+
 void buf_put_u8(struct buf *b, uint8_t c) { buf_put(b, slice_of(&c, 1)); }
 
 void buf_put_dec(struct buf *b, uint64_t n) {

@@ -41,6 +41,8 @@ static inline size_t buf_room(const struct buf *b) { return b->max - buf_len(b);
 
 void buf_put(struct buf *b, struct slice s);
 void buf_put_str(struct buf *b, const char *s);
+/* In lower case (ASCII). */
+void buf_put_lower(struct buf *b, struct slice s);
 void buf_put_u8(struct buf *b, uint8_t c);
 /* The number in decimal. */
 void buf_put_dec(struct buf *b, uint64_t n);

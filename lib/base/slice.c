@@ -4,9 +4,19 @@
  * have p = NULL and is never dereferenced. */
 #include "lib/base/slice.h"
 
+/* FNV-1a. */
+#define HASH_START UINT64_C(14695981039346656037)
+#define HASH_PRIME UINT64_C(1099511628211)
+
 uint64_t slice_hash(struct slice s) {
-  uint64_t h = UINT64_C(14695981039346656037);
-  for (size_t i = 0; i < s.n; i++) h = (h ^ s.p[i]) * UINT64_C(1099511628211);
+  uint64_t h = HASH_START;
+  for (size_t i = 0; i < s.n; i++) h = (h ^ s.p[i]) * HASH_PRIME;
+  return h;
+}
+
+uint64_t slice_hash_lower(struct slice s) {
+  uint64_t h = HASH_START;
+  for (size_t i = 0; i < s.n; i++) h = (h ^ ascii_lower(s.p[i])) * HASH_PRIME;
   return h;
 }
 

@@ -45,8 +45,11 @@ static inline size_t slice_offset(struct slice whole, struct slice part) {
 }
 
 bool slice_eq(struct slice a, struct slice b);
-/* FNV-1a, for tables with chained collisions; struct map adds a seed of its own. */
+/* FNV-1a, for tables with chained collisions; struct map adds a seed of its own. The store keeps
+ * such numbers: they must not change. */
 uint64_t slice_hash(struct slice s);
+/* Of its copy in lower case (ASCII). */
+uint64_t slice_hash_lower(struct slice s);
 /* Some octet is above 127. */
 bool slice_has_high(struct slice s);
 /* Some octet is a control character. */

@@ -115,7 +115,7 @@ bool prepare_is_ascii(struct slice s) {
 
 static bool put_ascii_lower(struct slice s, struct buf *out) {
   if (s.n > buf_room(out)) return false;
-  for (size_t i = 0; i < s.n; i++) buf_put_u8(out, ascii_lower(s.p[i]));
+  buf_put_lower(out, s);
   return !out->failed;
 }
 

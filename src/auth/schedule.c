@@ -19,21 +19,15 @@ static int64_t wall(const struct auth *a) {
 
 /* --- the entries --- */
 
-/* FNV-1a. Two hosts with the same hash only share the limit of runs for a host. */
-static uint64_t hash(const uint8_t *p, size_t n) {
-  uint64_t h = 14695981039346656037u;
-  for (size_t i = 0; i < n; i++) h = (h ^ ascii_lower(p[i])) * 1099511628211u;
-  return h;
-}
-
 static bool add(struct collect_schedule *x, const struct collection *c) {
   if (x->count == COLLECTIONS_MAX) return false;
   if (!array_reserve(&x->entries, &x->cap, x->count + 1, sizeof *x->entries)) return false;
-  x->entries[x->count++] = (struct schedule_entry){ .id = c->id,
-                                                    .source = c->source,
-                                                    .host = hash(c->host, c->host_n),
-                                                    .next = c->next,
-                                                    .paused = c->paused };
+  x->entries[x->count++] =
+      (struct schedule_entry){ .id = c->id,
+                               .source = c->source,
+                               .host = slice_hash_lower(slice_of(c->host, c->host_n)),
+                               .next = c->next,
+                               .paused = c->paused };
   return true;
 }
 

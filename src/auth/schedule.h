@@ -30,8 +30,9 @@ enum schedule_state { SCHEDULE_ASLEEP, SCHEDULE_GRANTING, SCHEDULE_RUNNING };
 
 /* The part of each collection that is kept in memory. */
 struct schedule_entry {
-  uint64_t id, source, host; /* host: a hash */
-  uint64_t account;          /* store's number of it; only while `gone` */
+  /* host: a hash; two hosts with the same only share the limit of runs for a host */
+  uint64_t id, source, host;
+  uint64_t account; /* store's number of it; only while `gone` */
   int64_t next;
   enum schedule_state state;
   bool paused, gone;    /* gone: deleted while it ran */

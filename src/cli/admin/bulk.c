@@ -226,8 +226,7 @@ static void find_twins(struct bulk_file *f) {
       while (rest.p) {
         word = slice_split(&rest, ' ');
         if (!word.n) continue;
-        uint64_t hash = 14695981039346656037u;
-        for (size_t k = 0; k < word.n; k++) hash = (hash ^ ascii_lower(word.p[k])) * 1099511628211u;
+        uint64_t hash = slice_hash_lower(word);
         struct bulk_entry *first = map_ptr(&seen, hash), *x = first;
         while (x && !slice_caseeq(x->text, word)) x = x->next;
         if (x)

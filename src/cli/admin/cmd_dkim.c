@@ -17,8 +17,10 @@ static int ask_keys(struct cli *c, const char *word, const char *domain, bool fo
   struct buf folded;
   size_t n = 2;
   buf_init(&folded, 1024);
-  for (const char *at = domain; at && *at; at++) buf_put_u8(&folded, ascii_lower((uint8_t)*at));
-  if (domain) words[n++] = buf_slice(&folded);
+  if (domain) {
+    buf_put_lower(&folded, slice_str(domain));
+    words[n++] = buf_slice(&folded);
+  }
   if (forced) words[n++] = SLICE("--force");
   int code = folded.failed ? cli_fail(CLI_EXIT_USAGE, "that is not a domain name")
                            : ask_table(c, ROLE_KEYS, words, n, t, NULL);

@@ -30,11 +30,7 @@ static uint64_t key_of(struct slice name, uint64_t who) {
   return key ? key : 1;
 }
 
-uint64_t partly_key(struct slice address) {
-  uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-  for (size_t i = 0; i < address.n; i++) h = (h ^ address.p[i]) * 0x100000001b3u;
-  return h | (uint64_t)1 << 63;
-}
+uint64_t partly_key(struct slice address) { return slice_hash(address) | (uint64_t)1 << 63; }
 
 bool partly_has(const struct partly *p, struct slice name, uint64_t who) {
   uint64_t rest;

@@ -33,7 +33,7 @@ void routes_put_destination(const struct store *s, struct slice domain,
   buf_put(out, domain);
   if (!selector.n) return;
   buf_put_u8(out, ' ');
-  for (size_t i = 0; i < selector.n; i++) buf_put_u8(out, ascii_lower(selector.p[i]));
+  buf_put_lower(out, selector);
 }
 
 static bool set_one(struct store *s, struct deliver_job *d, struct queue_rcpt *r) {

@@ -50,11 +50,7 @@ static enum db_result write_sent(struct store_engine *e, uint64_t account, const
   return db_run(s);
 }
 
-static int64_t key_of(struct slice address) {
-  uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-  for (size_t i = 0; i < address.n; i++) h = (h ^ ascii_lower(address.p[i])) * 0x100000001b3u;
-  return (int64_t)h;
-}
+static int64_t key_of(struct slice address) { return (int64_t)slice_hash_lower(address); }
 
 static enum db_result count_new(struct store_engine *e, const struct deliver_job *d,
                                 uint64_t *ret) {

@@ -115,14 +115,8 @@ void drops_free(struct drops *d) {
 
 /* --- versions --- */
 
-static uint64_t hash_of(struct slice s) {
-  uint64_t h = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < s.n; i++) h = (h ^ s.p[i]) * 0x100000001b3u;
-  return h;
-}
-
 static struct drop_version *version_find(struct drop *d, struct slice octets, uint32_t id) {
-  uint64_t hash = hash_of(octets);
+  uint64_t hash = slice_hash(octets);
   for (size_t i = 0; i < d->version_count; i++) {
     struct drop_version *v = &d->versions[i];
     if (v->id == id && v->hash == hash && v->length == octets.n) return v;
@@ -136,7 +130,7 @@ static long version_add(struct drop *d, const struct drop_mail *m, struct slice 
   if (!v) {
     d->versions = must_fit(d->versions, d->version_count, &d->version_process, sizeof *d->versions);
     v = &d->versions[d->version_count++];
-    *v = (struct drop_version){ .id = m->id, .hash = hash_of(octets), .length = octets.n };
+    *v = (struct drop_version){ .id = m->id, .hash = slice_hash(octets), .length = octets.n };
   }
   v->whole |= whole;
   return v - d->versions;
@@ -480,7 +474,7 @@ static struct slice behind_trace(struct slice octets) {
 static bool note_seen(struct drop *d, struct slice text) {
   for (size_t i = 0; i < d->version_count; i++) {
     struct drop_version *v = &d->versions[i];
-    if (v->length != text.n || v->hash != hash_of(text)) continue;
+    if (v->length != text.n || v->hash != slice_hash(text)) continue;
     struct drop_mail *m = mail_of(d, v->id);
     if (++v->seen > 1 + m->kept_after_ok)
       world_fail(d->all->w, "box %u has %zu octets of message %u %u times", d->index, v->length,

@@ -168,9 +168,7 @@ static uint64_t message_id(struct slice octets) {
   ptrdiff_t at = slice_search(octets, SLICE("\r\nMessage-ID: <"));
   struct slice rest = slice_from(octets, at < 0 ? octets.n : (size_t)at + 15);
   ptrdiff_t end = slice_find(rest, '>');
-  uint64_t hash = 14695981039346656037u; /* FNV-1a: the same in each run */
-  for (ptrdiff_t i = 0; i < end; i++) hash = (hash ^ rest.p[i]) * 1099511628211u;
-  return hash;
+  return slice_hash(slice_first(rest, end > 0 ? (size_t)end : 0));
 }
 
 static struct post_copy *report_arrived(struct post *p, struct post_letter *l,
