@@ -4,14 +4,36 @@
 #include "tests/world/must.h"
 
 /* Room for so many octets; what is behind `size` is anything. */
+/* Memory of images that are gone, by size: a disk is made for every fault, and large blocks that a
+ * sanitizer returns to the kernel each time were half of the CPU. */
+static struct spare {
+  struct spare *next;
+} *spares[64];
+
+static struct spare **spares_of(size_t cap) { return &spares[__builtin_ctzll(cap)]; }
+
+static void *image_memory(size_t cap) {
+  struct spare **list = spares_of(cap), *spare = *list;
+  if (spare) *list = spare->next;
+  void *p = spare ? spare : aligned_alloc(16, cap);
+  if (!p) abort();
+  return p;
+}
+
+static void image_free(struct image *m) {
+  if (!m->p) return;
+  struct spare **list = spares_of(m->cap), *spare = (struct spare *)m->p;
+  spare->next = *list;
+  *list = spare;
+}
+
 static void image_room(struct image *m, size_t size) {
   if (size <= m->cap) return;
   size_t cap = m->cap ? m->cap : 32 * 1024;
   while (cap < size) cap *= 2;
-  uint8_t *p = aligned_alloc(16, cap);
-  if (!p) abort();
+  uint8_t *p = image_memory(cap);
   if (m->size) memcpy(p, m->p, m->size);
-  free(m->p);
+  image_free(m);
   m->p = p;
   m->cap = cap;
 }
@@ -38,8 +60,8 @@ static void forget(struct node *n) {
 void node_free(struct node *n) {
   forget(n);
   free(n->changes);
-  free(n->now.p);
-  free(n->durable.p);
+  image_free(&n->now);
+  image_free(&n->durable);
   free(n);
 }
 

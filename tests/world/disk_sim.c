@@ -334,11 +334,13 @@ static int sim_list(struct disk *d, const char *name, void (*fn)(void *arg, cons
   if (!folder_there(s, name)) return -ENOENT;
   /* A copy: fn may remove what it is shown. */
   struct table *now = &s->names.now;
-  size_t count = 0, skip = *name ? strlen(name) + 1 : 0;
-  char(*entries)[DISK_NAME_MAX] = must_alloc((now->count + 1) * sizeof *entries);
-  for (size_t i = 0; i < now->count; i++)
-    if (slice_eq(names_folder(now->items[i].path), slice_str(name)))
-      memcpy(entries[count++], now->items[i].path + skip, strlen(now->items[i].path + skip) + 1);
+  size_t count = 0, room = 0, skip = *name ? strlen(name) + 1 : 0;
+  char(*entries)[DISK_NAME_MAX] = NULL;
+  for (size_t i = 0; i < now->count; i++) {
+    if (!slice_eq(names_folder(now->items[i].path), slice_str(name))) continue;
+    entries = must_fit(entries, count, &room, sizeof *entries);
+    memcpy(entries[count++], now->items[i].path + skip, strlen(now->items[i].path + skip) + 1);
+  }
   for (size_t i = 0; i < count; i++) fn(arg, entries[i]);
   free(entries);
   return 0;
