@@ -76,7 +76,7 @@ bool deliver_into(struct deliver_job *d, uint64_t account, uint64_t folder) {
   return true;
 }
 
-const char *brake_words(int64_t why) {
+const char *send_limits_words(int64_t why) {
   static const char *const words[] = {
     "by the administrator",
     "the account's messages an hour",

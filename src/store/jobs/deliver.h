@@ -19,8 +19,8 @@ enum { DROPPED_MAX = 16384 };
 
 struct deliver_dsn;
 
-/* The sending limits of the account: brake.h. */
-struct deliver_brake {
+/* The sending limits of the account: send_limits.h. */
+struct deliver_send_limits {
   bool on;
   uint64_t limits[5]; /* by enum dir_sends; 0: unlimited */
   uint8_t why;        /* result: enum queue_held_by; 0: not held */
@@ -40,7 +40,7 @@ struct deliver_job {
   struct queue_rcpt *elsewhere;
   struct arena kept;
   size_t elsewhere_count, elsewhere_cap;
-  struct deliver_brake brake;
+  struct deliver_send_limits send_limits;
   int64_t expires_s;               /* of those */
   struct deliver_dsn *dsn;         /* local recipients to be reported; NULL: none. Owned */
   struct history_arrival *arrival; /* the message's origin, owned; NULL: unknown */
@@ -89,6 +89,6 @@ void *deliver_new(enum job_kind kind, size_t size, struct session *session,
 bool deliver_into(struct deliver_job *d, uint64_t account, uint64_t folder);
 
 /* For people: why mail is held; `why` is an enum queue_held_by. */
-const char *brake_words(int64_t why);
+const char *send_limits_words(int64_t why);
 
 #endif

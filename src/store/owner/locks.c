@@ -31,7 +31,7 @@ struct maildrop_lock *lock_get(struct locks *l, uint64_t account) {
 }
 
 static bool is_needed(const struct maildrop_lock *x, int64_t before_s) {
-  return x->locked_by || x->waiters || x->login_s >= before_s || x->braked_s >= before_s;
+  return x->locked_by || x->waiters || x->login_s >= before_s || x->over_limit_s >= before_s;
 }
 
 /* Into a new map, since a map must not change during a scan. Without memory nothing is removed. */

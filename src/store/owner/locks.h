@@ -16,7 +16,7 @@ struct maildrop_lock {
   bool gone;                 /* the account was deleted: waiting logins will be refused */
   int64_t login_s;           /* when it was last opened, 0: not since the start, or long ago */
   /* when the postmaster was last notified that its mail is held; 0: not since the start */
-  int64_t braked_s;
+  int64_t over_limit_s;
 };
 
 struct locks {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "mail/smtp/dsn.h"
-#include "src/store/owner/brake.h"
+#include "src/store/owner/send_limits.h"
 #include "src/store/owner/had.h"
 #include "src/store/owner/relay.h"
 #include "src/store/owner/report.h"
@@ -269,6 +269,6 @@ enum commit_outcome recipients_find(struct store *s, const struct session *sessi
   if (d->outcome == COMMIT_DONE) had_forget(s, d, q->envelope.rcpts);
   if (d->once && !had_set_who(d)) return COMMIT_TROUBLE;
   if (!deliver_coming(s, d)) return COMMIT_TROUBLE;
-  brake_set(s, session, d);
+  send_limits_set(s, session, d);
   return COMMIT_DONE;
 }

@@ -6,7 +6,7 @@
 #include "ipc/smtpd_store.h"
 #include "mail/address.h"
 #include "mail/smtp/dsn.h"
-#include "src/store/owner/brake.h"
+#include "src/store/owner/send_limits.h"
 #include "src/store/owner/finish.h"
 #include "src/store/owner/had.h"
 #include "src/store/owner/recipients.h"
@@ -304,7 +304,7 @@ void deliver_finish(struct store *s, struct store_job *j) {
   deliver_count(s, d);
   if (j->result == JOB_DONE && d->elsewhere_count)
     outbound_fresh(s, d->elsewhere, d->elsewhere_count, j->now_s);
-  if (j->result == JOB_DONE && d->brake.why) brake_notify(s, d, j->now_s);
+  if (j->result == JOB_DONE && d->send_limits.why) send_limits_notify(s, d, j->now_s);
   if (j->result == JOB_DONE && d->dsn) report_finish(s, &d->dsn->post, j->now_s);
   had_remember(s, d);
   if (j->result == JOB_DONE) history_delivered(s, d, d->arrival);

@@ -8,7 +8,7 @@
 #include "mail/smtp/client.h"
 #include "src/store/jobs/result.h"
 #include "src/store/sql/attempt.h"
-#include "src/store/sql/brake.h"
+#include "src/store/sql/send_limits.h"
 #include "src/store/sql/directory.h"
 #include "src/store/sql/queue.h"
 #include "src/store/sql/work.h"
@@ -21,7 +21,7 @@ enum { LOOK_FOR_LIST = 1000, BODY_A_SLICE = 48 * 1024, WAYS_SHOWN = 200 };
 static struct slice last_of(struct admin_job *a, const struct selected *s) {
   struct buf b;
   buf_init(&b, 700);
-  if (s->held && s->held_by) buf_printf(&b, "held for %s; ", brake_words(s->held_by));
+  if (s->held && s->held_by) buf_printf(&b, "held for %s; ", send_limits_words(s->held_by));
   if (s->to_fail && s->why.in_hands) buf_put_str(&b, "when the sender gives it back; ");
   if (s->why.reason == QUEUE_REASON_SESSION)
     buf_printf(&b, "in session %llu; ", (unsigned long long)s->why.session);

@@ -9,7 +9,7 @@
 
 #include "src/store/sql/admin_queue.h"
 #include "src/store/sql/attempt.h"
-#include "src/store/sql/brake.h"
+#include "src/store/sql/send_limits.h"
 #include "src/store/sql/queue_count.h"
 #include "src/store/sql/work.h"
 
@@ -193,7 +193,7 @@ enum db_result verb_queue_release(struct store_engine *e, struct admin_job *a) {
   enum db_result r = change(e, a, &(struct steering){ release_one, "released" });
   const struct selection *x = a->state;
   bool over = r == DB_OK && !a->job.again && x && x->account > 0 && x->account < INT64_MAX;
-  return over ? brake_forget(e, (uint64_t)x->account) : r;
+  return over ? send_limits_forget(e, (uint64_t)x->account) : r;
 }
 
 enum db_result verb_queue_retry(struct store_engine *e, struct admin_job *a) {

@@ -5,7 +5,7 @@
 #include "lib/base/crc32c.h"
 #include "mail/surrogate.h"
 #include "src/store/jobs/uidl.h"
-#include "src/store/sql/brake.h"
+#include "src/store/sql/send_limits.h"
 #include "src/store/sql/dropped.h"
 #include "src/store/sql/queue.h"
 #include "src/store/sql/report.h"
@@ -175,7 +175,7 @@ enum db_result deliver_run(struct store_engine *e, struct store_job *j) {
   if (r != DB_OK || j->result != JOB_DONE || d->uidl_found != UIDL_NEW) return r;
   r = put_body(e, d);
   for (size_t i = 0; r == DB_OK && i < d->count; i++) r = put_entry(e, d, &d->places[i]);
-  if (r == DB_OK && d->elsewhere_count) r = brake_run(e, d);
+  if (r == DB_OK && d->elsewhere_count) r = send_limits_apply(e, d);
   if (r == DB_OK && d->elsewhere_count)
     r = queue_write(e, d->body, j->now_s, d->expires_s, &d->letter, d->elsewhere,
                     d->elsewhere_count);

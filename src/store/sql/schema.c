@@ -250,7 +250,7 @@ static const struct schema_step steps[] = {
         "CREATE INDEX recipient_held ON recipient (state) WHERE state = 1" },
 
   /* The addresses that accounts may send as besides their own, and how much: directory.h,
-   * brake.h. */
+   * send_limits.h. */
   { 15, "CREATE TABLE sendas ("
         " account INTEGER NOT NULL,"
         " address TEXT NOT NULL," /* local@domain, @domain, or <> */

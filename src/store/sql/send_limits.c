@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Counts what an account sends and decides whether a message is held (owner/brake.h), inside the
- * message's transaction. Invariant: counts and the message that they count are in one transaction;
- * a message is counted and held as a whole. */
-#include "src/store/sql/brake.h"
+/* Counts what an account sends and decides whether a message is held (owner/send_limits.h), inside
+ * the message's transaction. Invariant: counts and the message that they count are in one
+ * transaction; a message is counted and held as a whole. */
+#include "src/store/sql/send_limits.h"
 
 #include "src/store/sql/directory.h"
 
@@ -87,15 +87,15 @@ static enum db_result make_known(struct store_engine *e, const struct deliver_jo
 static enum db_result forget_old(struct store_engine *e, const struct deliver_job *d) {
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM correspondent WHERE account = ? AND sent < ?");
   db_bind_int(s, 1, (int64_t)d->letter.account);
-  db_bind_int(s, 2, d->job.now_s / DAY_S - BRAKE_MEMORY_DAYS);
+  db_bind_int(s, 2, d->job.now_s / DAY_S - SEND_LIMITS_MEMORY_DAYS);
   return db_run(s);
 }
 
-enum db_result brake_run(struct store_engine *e, struct deliver_job *d) {
+enum db_result send_limits_apply(struct store_engine *e, struct deliver_job *d) {
   struct sent x;
   uint64_t new;
-  d->brake.why = QUEUE_BY_ADMIN;
-  if (!d->brake.on) return DB_OK;
+  d->send_limits.why = QUEUE_BY_ADMIN;
+  if (!d->send_limits.on) return DB_OK;
   enum db_result r = read_sent(e, d->letter.account, d->job.now_s, &x);
   if (r == DB_OK) r = count_new(e, d, &new);
   if (r != DB_OK) return r;
@@ -103,18 +103,18 @@ enum db_result brake_run(struct store_engine *e, struct deliver_job *d) {
   if (x.day == d->job.now_s) r = forget_old(e, d);
   for (int i = DIR_SENDS - 1; i >= 0; i--) {
     x.used[i] += more[i];
-    if (d->brake.limits[i] && more[i] && x.used[i] > d->brake.limits[i])
-      d->brake.why = (uint8_t)(QUEUE_BY_ADMIN + 1 + i);
+    if (d->send_limits.limits[i] && more[i] && x.used[i] > d->send_limits.limits[i])
+      d->send_limits.why = (uint8_t)(QUEUE_BY_ADMIN + 1 + i);
   }
   for (size_t i = 0; i < d->elsewhere_count; i++) {
-    d->elsewhere[i].held = d->brake.why != 0;
-    d->elsewhere[i].why = d->brake.why;
+    d->elsewhere[i].held = d->send_limits.why != 0;
+    d->elsewhere[i].why = d->send_limits.why;
   }
-  if (r == DB_OK && !d->brake.why) r = make_known(e, d);
+  if (r == DB_OK && !d->send_limits.why) r = make_known(e, d);
   return r == DB_OK ? write_sent(e, d->letter.account, &x) : r;
 }
 
-enum db_result brake_forget(struct store_engine *e, uint64_t account) {
+enum db_result send_limits_forget(struct store_engine *e, uint64_t account) {
   struct db_stmt *s = db_prepare(e->db, "DELETE FROM sent WHERE account = ?");
   db_bind_int(s, 1, (int64_t)account);
   return db_run(s);

@@ -310,5 +310,5 @@ int main(void) {
     TEST(backscatter),   TEST(double_bounce), TEST(report_to_own_host),
     TEST(grant_is_late),
   };
-  return cmocka_run_group_tests_name("store-brake", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("store-send-limits", tests, NULL, NULL);
 }

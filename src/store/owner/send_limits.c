@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Sending limits of accounts: the owner puts the limits into the job, the writer counts and decides
- * inside the message's transaction, the owner notifies the postmaster (brake.h). Invariant: counts
- * and the message that they count are in one transaction; a message is counted and held as a
+ * inside the message's transaction, the owner notifies the postmaster (send_limits.h). Invariant:
+ * counts and the message that they count are in one transaction; a message is counted and held as a
  * whole. */
-#include "src/store/owner/brake.h"
+#include "src/store/owner/send_limits.h"
 
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ enum { NOTICE_MAX = 4096 };
 
 /* --- limits --- */
 
-void brake_set(struct store *s, const struct session *session, struct deliver_job *d) {
+void send_limits_set(struct store *s, const struct session *session, struct deliver_job *d) {
   struct dir_account a;
   bool on = session->account && d->elsewhere_count &&
             dir_account(&s->dir, session->account, &a) == DIR_FOUND;
@@ -22,9 +22,9 @@ void brake_set(struct store *s, const struct session *session, struct deliver_jo
     s->conf->account_messages_per_day,       s->conf->account_recipients_per_day,
     s->conf->account_new_recipients_per_day,
   };
-  d->brake = (struct deliver_brake){ .on = on };
+  d->send_limits = (struct deliver_send_limits){ .on = on };
   for (int i = 0; on && i < DIR_SENDS; i++)
-    d->brake.limits[i] = a.limits.sends[i] == DIR_DEFAULT ? options[i] : a.limits.sends[i];
+    d->send_limits.limits[i] = a.limits.sends[i] == DIR_DEFAULT ? options[i] : a.limits.sends[i];
 }
 
 /* --- the postmaster --- */
@@ -35,7 +35,8 @@ static void put_notice(struct buf *b, struct slice name, const struct deliver_jo
   buf_printf(b,
              " sends more than it may (%s, limit %llu).\r\nIts mail to other servers is taken, but "
              "held in the queue.\r\n\r\n",
-             brake_words(d->brake.why), (unsigned long long)d->brake.limits[d->brake.why - 1]);
+             send_limits_words(d->send_limits.why),
+             (unsigned long long)d->send_limits.limits[d->send_limits.why - 1]);
   buf_put_str(
       b,
       "If somebody else has its password: qasid account disable, then qasid queue drop account=");
@@ -47,19 +48,20 @@ static void put_notice(struct buf *b, struct slice name, const struct deliver_jo
 
 static void log_it(struct store *s, struct slice name, const struct deliver_job *d) {
   struct log_line l;
-  log_open(&l, s->shell.log, LOG_E_BRAKE);
+  log_open(&l, s->shell.log, LOG_E_ACCOUNT_LIMIT);
   log_str(&l, LOG_F_NAME, name);
-  log_cstr(&l, LOG_F_REASON, brake_words(d->brake.why));
+  log_cstr(&l, LOG_F_REASON, send_limits_words(d->send_limits.why));
   log_num(&l, LOG_F_RECIPIENTS, d->elsewhere_count);
   log_end(&l);
 }
 
-void brake_notify(struct store *s, const struct deliver_job *d, int64_t now_s) {
+void send_limits_notify(struct store *s, const struct deliver_job *d, int64_t now_s) {
   struct maildrop_lock *a = lock_get(&s->locks, d->letter.account);
-  if (!a || (a->braked_s && now_s >= a->braked_s && now_s - a->braked_s < BRAKE_NOTICE_EVERY_S))
+  if (!a || (a->over_limit_s && now_s >= a->over_limit_s &&
+             now_s - a->over_limit_s < SEND_LIMITS_NOTICE_EVERY_S))
     return;
   struct buf text, subject, address;
-  a->braked_s = now_s;
+  a->over_limit_s = now_s;
   buf_init(&text, NOTICE_MAX), buf_init(&subject, 400), buf_init(&address, DIR_ADDRESS_MAX);
   dir_put_name(&s->dir, d->letter.account, &address);
   struct slice name = buf_slice(&address);
