@@ -3,6 +3,7 @@
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
 getmail_py=$(readlink -f "$(dirname "$0")/../getmail.py")
+getmail_python=$(sed -n "1s/^#!//p" "$(command -v getmail)") # the one that has its modules
 begin
 option plaintext_auth yes # for doveadm, see below
 option login_domain '"example.org"'
@@ -72,7 +73,7 @@ RC
 }
 # It delivers nothing as root.
 [ "$(id -u)" = 0 ] && chown -R nobody getmail box && as_nobody="setpriv --reuid=nobody --regid=nogroup --clear-groups"
-getmail_() { HOME=$dir/getmail ${as_nobody:-} python3 - --getmaildir="$dir/getmail" --rcfile="$dir/getmail/rc" <"$getmail_py"; }
+getmail_() { HOME=$dir/getmail ${as_nobody:-} "$getmail_python" - --getmaildir="$dir/getmail" --rcfile="$dir/getmail/rc" <"$getmail_py"; }
 getmail_rc false "$pop3s" POP3SSL
 ok "getmail by pop3s" getmail_
 ok "got both" is "$(ls box/new | wc -l)" 2

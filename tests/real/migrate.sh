@@ -5,6 +5,7 @@
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
 getmail_py=$(readlink -f "$(dirname "$0")/../getmail.py")
+getmail_python=$(sed -n "1s/^#!//p" "$(command -v getmail)") # the one that has its modules
 . "$(dirname "$0")/../dovecot.sh"
 if [ ! -x /usr/lib/dovecot/pop3 ] || [ "$(id -u)" != 0 ]; then
   echo "skipped: Dovecot is not installed, or this is not root"
@@ -134,7 +135,7 @@ if command -v getmail >/dev/null; then
   getmail_() { # PORT
     printf '[retriever]\ntype = SimplePOP3SSLRetriever\nserver = localhost\nport = %s\nusername = dave@example.org\npassword = old-dave\nca_certs = %s\n[destination]\ntype = Maildir\npath = %s\n[options]\nread_all = false\ndelete = false\n' \
       "$1" "$dir/getmail/ca.pem" "$dir/got/" >getmail/getmailrc
-    HOME=$dir/getmail setpriv --reuid=nobody --regid=nogroup --clear-groups python3 - --getmaildir="$dir/getmail" --rcfile="$dir/getmail/getmailrc" <"$getmail_py"
+    HOME=$dir/getmail setpriv --reuid=nobody --regid=nogroup --clear-groups "$getmail_python" - --getmaildir="$dir/getmail" --rcfile="$dir/getmail/getmailrc" <"$getmail_py"
   }
   ok "getmail has everything from there" getmail_ "$old_tls"
   # What it knows is in a file named by the port too.

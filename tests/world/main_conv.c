@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* conv-world: plays conversations in the simulated world, each as it is and then disturbed.
  *
- *   conv-world [--all] [--verbose] FOLDER|FILE…
+ *   conv-world [--all | --once] [--verbose] FOLDER|FILE…
  *   conv-world --play FILE CUTS SEED ALLOC QUESTION AFTER [--verbose]     one run, as a failure
  * names it
  *
  * Runs of each: octets as sent; each octet alone; random segments; each allocation failing in turn;
  * each question's process lost in turn, before and after the question arrived. Without --all only
- * some of these are tried, evenly spread over a conversation and others in each. Ends with "conv: N
- * passed, M failed": a passed conversation passed all its runs. */
+ * some of these are tried, evenly spread over a conversation and others in each; with --once only
+ * the first. Ends with "conv: N passed, M failed": a passed conversation passed all its runs. */
 #include <dirent.h>
 #include <stdio.h>
 
@@ -21,7 +21,7 @@ enum { ALLOCS_MOST = 3, QUESTIONS_MOST = 2, SPLITS = 1, SPLITS_ALL = 2 };
 struct tally {
   unsigned passed, failed, files;
   unsigned long long runs;
-  bool all, verbose;
+  bool all, once, verbose;
 };
 
 static bool play(struct conv *c, const struct conv_run *how, struct conv_outcome *out,
@@ -83,8 +83,9 @@ static void run_file(const char *path, struct tally *t) {
   struct conv_outcome out = { 0 };
   t->files++;
   bool ok = c && play(c, &(struct conv_run){ .seed = 1, .verbose = t->verbose }, &out, t);
-  ok =
-      ok && play_cuts(c, t) && play_allocs(c, out.allocs, t) && play_questions(c, out.questions, t);
+  if (!t->once)
+    ok = ok && play_cuts(c, t) && play_allocs(c, out.allocs, t) &&
+         play_questions(c, out.questions, t);
   if (ok)
     t->passed++;
   else
@@ -138,6 +139,7 @@ int main(int argc, char **argv) {
   bool one = argc > 7 && !strcmp(argv[1], "--play");
   for (int i = 1; i < argc; i++) {
     if (!strcmp(argv[i], "--all")) t.all = true;
+    if (!strcmp(argv[i], "--once")) t.once = true;
     if (!strcmp(argv[i], "--verbose")) t.verbose = true;
   }
   if (one) return play_one(argv + 2, t.verbose);
