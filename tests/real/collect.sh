@@ -1,6 +1,6 @@
 #!/bin/bash
-# The collector against other servers: what is fetched comes once, whoever dies meanwhile; nothing is deleted there
-# before it is safe here; servers that stall, lie, cut off or send without end; wrong passwords and certificates.
+# The collector against other servers: each message is collected once, whichever process dies; nothing is deleted there
+# before it is stored here; servers that stall, lie, cut off or send without end; wrong passwords and certificates.
 qasid_bin=$1
 here=$(dirname "$(readlink -f "$0")")
 . "$(dirname "$0")/../lib.sh"

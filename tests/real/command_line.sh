@@ -1,5 +1,5 @@
 #!/bin/bash
-# The command line as a person meets it: what is refused, what is shown, and the completion for bash.
+# The command line: what it refuses, what it prints, and the completion for bash.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"
 tree=$(readlink -f "$(dirname "$0")/../..")

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A bit that flipped on the disk is seen by whoever sends the message anywhere: RETR (which never ends such a message), check,
+# A bit that flipped on the disk is detected by everything that reads the message: RETR (which never ends such a message), check,
 # export, backup, salvage. What an earlier version stored without a checksum gets its own.
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"

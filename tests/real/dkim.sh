@@ -1,5 +1,5 @@
 #!/bin/bash
-# Mail that goes out is signed (DKIM), and three verifiers that nobody here wrote say so: dkimpy, Mail::DKIM, OpenDKIM. Whose mail is
+# Mail that goes out is signed (DKIM), and three independent verifiers accept the signatures: dkimpy, Mail::DKIM, OpenDKIM. Whose mail is
 # signed and whose is not; keys that are replaced, damaged, killed.
 qasid_bin=$1
 here=$(dirname "$0")

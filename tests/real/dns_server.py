@@ -167,9 +167,9 @@ def serve_udp():
     while True:
         q, who = s.recvfrom(4096)
         n, kind = asked(q)
-        if n == "otherport.w.example":  # the right words from the wrong mouth
+        if n == "otherport.w.example":  # the right answer from a wrong source port
             other.sendto(liar(q, n), who)
-        elif n == "race.w.example":  # lies come first, the truth after them
+        elif n == "race.w.example":  # forged answers come first, the true one after them
             for i in range(50): s.sendto(message(q, [rr(n, A, v4("6.6.6.6"))], ident=os.urandom(1) + flipped(q)[:1]), who)
             if kind == A: s.sendto(message(q, [rr(n, A, v4("127.0.0.9"))]), who)
             else: s.sendto(message(q, []), who)

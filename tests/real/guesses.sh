@@ -28,7 +28,7 @@ def login(source):
     lines = f.read().split(b"\r\n")
     assert lines[1].startswith(b"+OK"), lines
     return time.monotonic() - begin
-login(source)  # known from here on
+login(source)  # auth remembers this address from now on
 held = []
 for i in range(addresses * each):
     s, _ = connect("127.100.%d.%d" % (i % addresses // 250, 1 + i % addresses % 250))

@@ -1,4 +1,4 @@
-"""What bad input gets: a clear error, a named reason in the log, and nothing lost or half kept. Run by hostile.sh."""
+"""The reply to bad input: a clear error, a named reason in the log, and nothing lost or half kept. Run by hostile.sh."""
 import base64, socket, ssl, threading
 from hostile_kit import *
 

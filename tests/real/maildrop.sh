@@ -1,6 +1,6 @@
 #!/bin/bash
-# A maildrop and who holds it: dead peers are looked for; what was marked when a connection went is told; what
-# was deleted is brought back.
+# The lock of a maildrop: dead peers are detected; messages that were marked when the connection was lost are logged;
+# deleted messages are restored.
 #   maildrop.sh QASID
 qasid_bin=$1
 . "$(dirname "$0")/../lib.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Every road by which a message comes in or goes out passes one door (mail/clean.h): whatever spelling of a line's end
+# Every road by which a message comes in or goes out passes one filter (mail/clean.h): whatever spelling of a line's end
 # another server sends, clients that take LF for one read our POP3 right, and no SMTP server is sent two messages in one.
 qasid_bin=$1
 here=$(dirname "$(readlink -f "$0")")
