@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* UIDLs of our own making: sixteen lower-case hexadecimal digits, UIDVALIDITY then UID. Since a UID
- * is never reused under one UIDVALIDITY, such a UIDL identifies one message for ever (RFC 1939 §7). */
+ * is never reused under one UIDVALIDITY, such a UIDL identifies one message for ever (RFC 1939
+ * §7). */
 #include "src/store/jobs/uidl.h"
 
 #include "lib/base/codec.h"
