@@ -316,7 +316,7 @@ bool run_begin(struct collector *c, uint64_t tag, const struct collect_job *job)
   buf_init(&r->account, 320);
   buf_init(&r->user, COLLECT_USER_MAX);
   buf_init(&r->secret, COLLECT_SECRET_MAX);
-  buf_init(&r->hold, 2 * IPC_CHUNK + CHUNK_AT);
+  buf_init(&r->hold, HOLD_MAX);
   struct buf *lists[] = { &r->left_out, &r->suspects, &r->waiting, &r->probed, &r->stepped };
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) buf_init(lists[i], COLLECT_UIDLS_MAX);
   buf_init(&r->gone, 8 * RUN_LIST_MAX);
