@@ -79,11 +79,12 @@ enum commit_outcome {
  * store recognises a message that is sent again (src/store/owner/partly.h); empty for a message
  * without Message-ID. `once`: `print` is the identity of a message of the drop folder, with which
  * the recipients that got it are recorded (src/store/sql/dropped.h). `authors`: the addresses in
- * the From and Sender fields of a login's message; `login` as in smtp_rcpt. An envelope with
- * ENVELOPE_OURS or more than SMTP_VERDICTS_MAX recipients is a breach. */
+ * the From and Sender fields of a login's message; `login` as in smtp_rcpt; `local`: a program of
+ * this machine submitted it. An envelope with ENVELOPE_OURS or more than SMTP_VERDICTS_MAX
+ * recipients is a breach. */
 #define smtp_commit_FIELDS(F) \
   F(envelope, envelope, ) F(message, end, ) F(bytes, print, 16) F(list, authors, SMTP_AUTHORS_MAX) \
-  F(flag, trusted, ) F(flag, once, ) F(flag, login, )
+  F(flag, trusted, ) F(flag, once, ) F(flag, login, ) F(flag, local, )
 /* verdicts: one octet, an enum rcpt_verdict, for each recipient, in order; empty if the outcome
  * applies to all. yours: with COMMIT_NOT_YOURS, the addresses that the login may use. */
 #define smtp_committed_FIELDS(F) \

@@ -187,6 +187,7 @@ static void commit(struct smtpd_session *s) {
     .trusted = s->trusted,
     .once = s->has_drop,
     .login = s->logged_in,
+    .local = s->service->local,
   };
   bool fine = !id.failed && !head.failed;
   if (fine) smtp_commit_put(smtpd_ask(s, ROLE_STORE, smtp_commit_type, commit_answer), &q);

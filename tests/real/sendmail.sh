@@ -41,6 +41,9 @@ ok "an option that would end a line" code 64 sm -i -f $'a@b>\r\nRCPT TO:<bob@exa
 ok "-bd is nothing it does" code 64 sm -bd
 ok "-bs speaks SMTP" grep -q '^221' <(printf 'EHLO x\r\nMAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nSubject: spoken\r\n\r\n.\r\nQUIT\r\n' | sm -bs)
 ok "and its message is there" has bob 'Subject: spoken'
+# qasid send, which is no local program: the file's own Return-Path is left out, Bcc is the caller's.
+ok "qasid send leaves a Return-Path out" all 'printf "Return-Path: <z@y.test>\nBcc: kept@y.test\nSubject: sent\n\nx\n" | q send "smtp://127.0.0.1:$smtp" --no-starttls --from a@example.net --to bob@example.org' \
+  'has bob "Subject: sent"' 'has bob kept@y.test' 'no has bob z@y.test'
 ok "mailq, newaliases" all '"$dir/bin/mailq"' '"$dir/bin/newaliases"'
 ok "elsewhere: it is in the queue" all 'sm -i friend@elsewhere.test < <(text away)' '"$dir/bin/mailq" | grep -q friend@elsewhere.test'
 printf 'set mta=%s/bin/sendmail\nset sendwait\n' "$dir" >"$dir/mailrc"

@@ -29,8 +29,10 @@ __attribute__((unused)) static enum rcpt_verdict rcpt(struct kit *k, uint64_t ta
   return KIT_HEAR(k, smtp_verdicts).verdicts.p[0];
 }
 
-/* In front of what is committed. */
+/* In front of what is committed; whether a machine in relay_networks, or a local program,
+ * submits it. */
 static struct slice commit_head;
+static bool commit_trusted, commit_local;
 
 __attribute__((unused)) static enum commit_outcome
 commit_orcpt(struct kit *k, uint64_t tag, const char *from, const char *to, struct slice tail,
@@ -45,7 +47,9 @@ commit_orcpt(struct kit *k, uint64_t tag, const char *from, const char *to, stru
                                     .ret = ret,
                                     .rcpts = buf_slice(&list) },
                       .end = { .id = SLICE("Q1"), .head = commit_head, .tail = tail },
-                      .authors = buf_slice(&authors)));
+                      .authors = buf_slice(&authors),
+                      .trusted = commit_trusted,
+                      .local = commit_local));
   buf_free(&authors);
   buf_free(&list);
   return KIT_HEAR(k, smtp_committed).outcome;

@@ -301,6 +301,34 @@ static void report_to_own_host(void **state) {
   k->conf->hostname = before;
 }
 
+/* A local program's mail without a reverse-path that another server refuses: the postmaster gets it,
+ * unless the program wanted no report. From a machine in relay_networks it is often a report of that
+ * machine's own, to a forged sender: no report is sent for that. */
+static void local_orphan(void **state) {
+  struct kit *k = *state;
+  alice(k);
+  kit_account(k, "postmaster@example.org");
+  ready(k, SENDER, 10);
+  static const struct {
+    bool local;
+    uint8_t notify;
+    size_t told;
+  } cases[] = { { false, 0, 0 }, { true, SMTP_NOTIFY_NEVER, 0 }, { true, 0, 1 } };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    commit_trusted = true, commit_local = cases[i].local;
+    assert_int_equal(
+        commit_dsn(k, 60 + i, "", "ghost@elsewhere.example", note, cases[i].notify, 0),
+        COMMIT_DONE);
+    struct got g = letter(k);
+    assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "nobody here"));
+    nothing(k);
+    assert_int_equal(mails(k, "postmaster@example.org"), cases[i].told);
+  }
+  commit_trusted = commit_local = false;
+  assert_int_equal(waiting(k), 0);
+  assert_sound(k);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 
 int main(void) {
@@ -308,7 +336,7 @@ int main(void) {
     TEST(authors),       TEST(delegated),     TEST(stolen_password),
     TEST(limits),        TEST(release),       TEST(report_budget),
     TEST(backscatter),   TEST(double_bounce), TEST(report_to_own_host),
-    TEST(grant_is_late),
+    TEST(grant_is_late), TEST(local_orphan),
   };
   return cmocka_run_group_tests_name("store-send-limits", tests, NULL, NULL);
 }

@@ -74,13 +74,24 @@ static void keep_first(void *arg, const struct address *a) {
   if (!buf_len(first)) address_put(first, a);
 }
 
-/* --headers: collects the recipients, and prepares the message as they are to see it. */
+/* The message as recipients are to see it: without a Return-Path, which the last server writes
+ * (RFC 5321 §4.4), and, unless `bcc`, without Bcc. */
+static int prepare(struct send_run *s, bool bcc) {
+  struct buf shown;
+  buf_init(&shown, 2 * SEND_MAX);
+  mailboxes_put_sent(buf_slice(&s->message), bcc, &shown);
+  buf_free(&s->message);
+  s->message = shown;
+  return shown.failed ? cli_fail(CLI_EXIT_SYSTEM, "no memory") : CLI_EXIT_OK;
+}
+
+/* --headers: collects the recipients. */
 static int take_header(struct send_run *s) {
-  struct buf wrong, shown;
+  struct buf wrong;
   struct header_field f;
   struct slice part;
   int code = CLI_EXIT_OK;
-  buf_init(&wrong, 1024), buf_init(&shown, 2 * SEND_MAX);
+  buf_init(&wrong, 1024);
   if (!mailboxes_of_header(buf_slice(&s->message), SLICE_NONE, &s->named, &wrong)) {
     struct buf safe;
     buf_init(&safe, 8192);
@@ -93,10 +104,8 @@ static int take_header(struct send_run *s) {
   }
   if (header_find(buf_slice(&s->message), SLICE("From"), &f))
     mailboxes_each(f.body, keep_first, &s->from, &part);
-  mailboxes_put_sent(buf_slice(&s->message), false, &shown);
-  buf_free(&wrong), buf_free(&s->message);
-  s->message = shown;
-  return code == CLI_EXIT_OK && shown.failed ? cli_fail(CLI_EXIT_SYSTEM, "no memory") : code;
+  buf_free(&wrong);
+  return code;
 }
 
 static int make_message(struct cli *c, struct send_run *s, const char *from) {
@@ -115,8 +124,9 @@ static int make_message(struct cli *c, struct send_run *s, const char *from) {
   if (code == CLI_EXIT_OK && !buf_len(&s->message))
     code = cli_fail(CLI_EXIT_DATA, "the message is empty");
   buf_free(&raw);
-  if (code == CLI_EXIT_OK && cli_given(c, "headers")) code = take_header(s);
-  return code;
+  bool headers = cli_given(c, "headers");
+  if (code == CLI_EXIT_OK && headers) code = take_header(s);
+  return code == CLI_EXIT_OK ? prepare(s, !headers) : code;
 }
 
 /* --- the transaction --- */

@@ -6,8 +6,13 @@
 #include "lib/base/slice.h"
 
 /* In addition to enum envelope_flags, in store only: the reverse-path is in a domain of ours; the
- * message is a report of ours. */
-enum { QUEUE_PATH_OURS = 0x80, QUEUE_REPORT = 0x40, QUEUE_FLAGS = QUEUE_PATH_OURS | QUEUE_REPORT };
+ * message is a report of ours; a program of this machine submitted it. */
+enum {
+  QUEUE_PATH_OURS = 0x80,
+  QUEUE_REPORT = 0x40,
+  QUEUE_LOCAL = 0x20,
+  QUEUE_FLAGS = QUEUE_PATH_OURS | QUEUE_REPORT | QUEUE_LOCAL
+};
 
 struct queue_letter {
   struct slice return_path; /* "": <> */

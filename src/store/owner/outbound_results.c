@@ -202,9 +202,16 @@ static bool is_for_own_host(const struct store *s, const struct result_job *r) {
   return at >= 0 && slice_caseeq(slice_from(address, (size_t)at + 1), slice_str(s->conf->hostname));
 }
 
+/* Mail of a local program without a reverse-path: only the postmaster can learn of its failure (RFC
+ * 3461 §5.2), as with what pickup could not submit (src/pickup/tell.c). */
+static bool is_orphan(const struct queue_letter *l) {
+  return !l->return_path.n && (l->flags & QUEUE_LOCAL);
+}
+
 static void settle(struct store *s, struct result_job *r, int64_t now_s) {
   bool any = false, reported = (r->letter->letter.flags & QUEUE_REPORT) && s->conf->double_bounces,
-       double_bounce = reported || is_for_own_host(s, r);
+       double_bounce = reported || is_for_own_host(s, r),
+       to_postmaster = double_bounce || is_orphan(&r->letter->letter);
   r->dead_until = 0;
   for (size_t i = 0; i < r->count; i++) {
     struct queue_result *q = &r->results[i];
@@ -215,7 +222,7 @@ static void settle(struct store *s, struct result_job *r, int64_t now_s) {
       r->dead_until = q->due;
   }
   struct slice path = r->letter->letter.return_path;
-  bool fine = !any || (double_bounce ? report_to_postmaster(s, &r->memory, now_s, &r->report)
+  bool fine = !any || (to_postmaster ? report_to_postmaster(s, &r->memory, now_s, &r->report)
                                      : report_address(s, path, &r->memory, now_s, &r->report));
   if (!fine) report_later(s, r, now_s);
   set_destinations(s, r);

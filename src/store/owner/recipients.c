@@ -217,6 +217,7 @@ static bool set_letter(struct finding *f) {
   uint64_t account = f->session->account;
   uint8_t flags = e->flags | (path_is_ours(f->s, e->return_path) ? QUEUE_PATH_OURS : 0);
   if (account || f->q->trusted) flags |= ENVELOPE_OURS;
+  if (f->q->local) flags |= QUEUE_LOCAL;
   d->letter = (struct queue_letter){ .ret = e->ret, .flags = flags, .account = account };
   d->letter.return_path = e->return_path.n ? arena_copy(&d->kept, e->return_path) : SLICE_NONE;
   d->letter.envid = e->envid.n ? arena_copy(&d->kept, e->envid) : SLICE_NONE;
