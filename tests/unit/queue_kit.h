@@ -47,8 +47,7 @@ commit_orcpt(struct kit *k, uint64_t tag, const char *from, const char *to, stru
                                     .ret = ret,
                                     .rcpts = buf_slice(&list) },
                       .end = { .id = SLICE("Q1"), .head = commit_head, .tail = tail },
-                      .authors = buf_slice(&authors),
-                      .trusted = commit_trusted,
+                      .authors = buf_slice(&authors), .trusted = commit_trusted,
                       .local = commit_local));
   buf_free(&authors);
   buf_free(&list);

@@ -316,9 +316,8 @@ static void local_orphan(void **state) {
   } cases[] = { { false, 0, 0 }, { true, SMTP_NOTIFY_NEVER, 0 }, { true, 0, 1 } };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     commit_trusted = true, commit_local = cases[i].local;
-    assert_int_equal(
-        commit_dsn(k, 60 + i, "", "ghost@elsewhere.example", note, cases[i].notify, 0),
-        COMMIT_DONE);
+    assert_int_equal(commit_dsn(k, 60 + i, "", "ghost@elsewhere.example", note, cases[i].notify, 0),
+                     COMMIT_DONE);
     struct got g = letter(k);
     assert_true(report(k, SENDER, &g, SEND_PERMANENT, 550, "nobody here"));
     nothing(k);
