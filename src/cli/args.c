@@ -207,6 +207,29 @@ static void print_unknown(const char *const *words, size_t n, struct buf *err) {
   buf_free(&typed);
 }
 
+/* An empty argument is usually a variable that a script did not set; as a path it would be the
+ * current folder. */
+static bool has_empty(const struct cli *c) {
+  for (size_t i = 0; i < c->arg_count; i++)
+    if (!*c->args[i]) return true;
+  return false;
+}
+
+static enum cli_exit check_count(const struct cli *c, struct buf *err) {
+  const struct cmd *command = c->command;
+  if (has_empty(c))
+    buf_put_str(err, "an argument is empty");
+  else if (c->arg_count < command->least)
+    buf_put_str(err, "something is missing");
+  else if (c->arg_count > command->most)
+    buf_printf(err, "\"%s\" is too much", c->args[command->most]);
+  else
+    return CLI_EXIT_OK;
+  buf_put_str(err, ": ");
+  cli_usage(err, command);
+  return CLI_EXIT_USAGE;
+}
+
 enum cli_exit cli_parse(struct cli *c, int argc, char *const *argv, struct buf *err) {
   static const char *const version[] = { "version" };
   const char *words[COMMAND_WORDS] = { NULL };
@@ -231,12 +254,5 @@ enum cli_exit cli_parse(struct cli *c, int argc, char *const *argv, struct buf *
     buf_printf(err, "--json means nothing to %s", c->command->words);
     return CLI_EXIT_USAGE;
   }
-  if (c->arg_count >= c->command->least && c->arg_count <= c->command->most) return CLI_EXIT_OK;
-  if (c->arg_count < c->command->least)
-    buf_put_str(err, "something is missing");
-  else
-    buf_printf(err, "\"%s\" is too much", c->args[c->command->most]);
-  buf_put_str(err, ": ");
-  cli_usage(err, c->command);
-  return CLI_EXIT_USAGE;
+  return check_count(c, err);
 }

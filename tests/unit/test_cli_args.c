@@ -117,6 +117,18 @@ static void values(void **state) {
   buf_free(&err);
 }
 
+/* A script's unset variable. */
+static void empty_argument(void **state) {
+  struct buf err;
+  struct cli c;
+  char words[][16] = { "qasid", "export", "a@b", "" };
+  char *argv[] = { words[0], words[1], words[2], words[3], NULL };
+  buf_init(&err, 4096);
+  assert_int_equal(cli_parse(&c, 4, argv, &err), 64);
+  assert_non_null(strstr(buf_cstr(&err), "an argument is empty: qasid export"));
+  buf_free(&err);
+}
+
 static void which_configuration(void **state) {
   struct buf err;
   char room[512];
@@ -278,15 +290,11 @@ static void loopbacks(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(lines),
-    cmocka_unit_test(values),
-    cmocka_unit_test(which_configuration),
-    cmocka_unit_test(the_table),
-    cmocka_unit_test(manual_agrees),
-    cmocka_unit_test(safe_text),
-    cmocka_unit_test(urls),
-    cmocka_unit_test(loopbacks),
-    cmocka_unit_test(overview_fits),
+    cmocka_unit_test(lines),          cmocka_unit_test(values),
+    cmocka_unit_test(empty_argument), cmocka_unit_test(which_configuration),
+    cmocka_unit_test(the_table),      cmocka_unit_test(manual_agrees),
+    cmocka_unit_test(safe_text),      cmocka_unit_test(urls),
+    cmocka_unit_test(loopbacks),      cmocka_unit_test(overview_fits),
   };
   return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
 }
