@@ -5,6 +5,9 @@
  * opened anew before it is used; a sealed secret is bound to its row's key and its column. */
 #include "src/auth/accounts.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "mail/sasl/sasl.h"
 #include "lib/unicode/prepare.h"
 #include "src/auth/collections.h"
@@ -110,28 +113,37 @@ static int key_read(struct accounts *a) {
   return n == SEAL_KEY ? 0 : n < 0 ? (int)n : -1;
 }
 
-static bool key_make(struct accounts *a, const uint8_t random[SEAL_KEY]) {
+/* 0 or a negative errno. */
+static int key_make(struct accounts *a, const uint8_t random[SEAL_KEY]) {
   const struct disk_ops *ops = a->disk->ops;
   struct disk_file *f = NULL;
-  if (ops->open(a->disk, "auth.key.new", DISK_WRITE, &f)) return false;
-  bool ok = !ops->truncate(f, 0) && !ops->write(f, slice_of(random, SEAL_KEY), 0) && !ops->sync(f);
+  int r = ops->open(a->disk, "auth.key.new", DISK_WRITE, &f);
+  if (r) return r;
+  r = ops->truncate(f, 0);
+  if (!r) r = ops->write(f, slice_of(random, SEAL_KEY), 0);
+  if (!r) r = ops->sync(f);
   ops->close(&f);
-  ok = ok && !ops->rename(a->disk, "auth.key.new", "auth.key") && !ops->sync_all(a->disk);
-  if (ok) memcpy(a->key, random, SEAL_KEY);
-  return ok;
+  if (!r) r = ops->rename(a->disk, "auth.key.new", "auth.key");
+  if (!r) r = ops->sync_all(a->disk);
+  if (!r) memcpy(a->key, random, SEAL_KEY);
+  return r;
 }
 
 static bool key_open(struct accounts *a, const uint8_t random[SEAL_KEY], struct buf *err) {
   int there = a->disk->ops->exists(a->disk, "auth.key");
-  if (there == 0 && key_make(a, random)) return true;
+  int made = there == 0 ? key_make(a, random) : there;
+  if (made == 0) return true;
   if (there == 1 && key_read(a) == 0) return true;
-  buf_put_str(
-      err,
-      there == 1
-          ? "auth.key in the auth folder is damaged: it must have 32 octets. Put it back from a "
-            "backup; or remove it, then APOP, CRAM-MD5 and SCRAM stop working for the accounts "
-            "that use them until `qasid account legacy NAME on`"
-          : "the auth folder can't be written: auth.key could not be made");
+  if (there == 1)
+    buf_put_str(
+        err, "auth.key in the auth folder is damaged: it must have 32 octets. Put it back from a "
+             "backup; or remove it, then APOP, CRAM-MD5 and SCRAM stop working for the accounts "
+             "that use them until `qasid account legacy NAME on`");
+  else if (made == -ENOSPC)
+    buf_put_str(err, "the disk is full: auth.key could not be made");
+  else
+    buf_printf(err, "the auth folder can't be written: auth.key could not be made (%s)",
+               strerror(-made));
   return false;
 }
 

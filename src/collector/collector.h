@@ -28,8 +28,8 @@
 
 enum {
   CHUNK_AT = 48 * 1024, /* size of the chunks in which a message is handed to store */
-  /* What waits for store: almost a chunk, and a piece of the client's, twice its size with each LF a
-   * line's end. */
+  /* What waits for store: almost a chunk, and a piece of the client's at twice its size, with room
+   * to spare. */
   HOLD_MAX = CHUNK_AT + 4 * POP3_CLIENT_IN,
   RUN_LIST_MAX = 200 * 1000, /* messages of a listing; the rest is seen when these are gone */
   RUN_SESSION_MS = 2 * 3600 * 1000,

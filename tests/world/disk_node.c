@@ -6,9 +6,7 @@
 /* Room for so many octets; what is behind `size` is anything. */
 /* Memory of images that are gone, by size: a disk is made for every fault, and large blocks that a
  * sanitizer returns to the kernel each time were half of the CPU. */
-static struct spare {
-  struct spare *next;
-} *spares[64];
+static struct spare { struct spare *next; } * spares[64];
 
 static struct spare **spares_of(size_t cap) { return &spares[__builtin_ctzll(cap)]; }
 

@@ -17,7 +17,7 @@ static bool open_failed(struct buf *err, const char *what, enum db_result r, str
   if (r == DB_BUSY)
     buf_put_str(err, "another program holds the mail database: is a second server running?");
   else
-    buf_printf(err, "%s: %s", what, db ? db_error(db) : "the disk or memory failed");
+    buf_printf(err, "%s: %s", what, db ? db_error(db) : db_result_text(r));
   return false;
 }
 

@@ -408,7 +408,7 @@ static bool log_open_failed(struct buf *err, enum db_result r, struct db *db) {
     buf_put_str(err, "another program holds the mail database: is a second server running?");
   else
     buf_printf(err, "the mail database can't be opened: %s",
-               db ? db_error(db) : "the disk or memory failed");
+               db ? db_error(db) : db_result_text(r));
   return false;
 }
 
