@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What the tests of auth's core share: the core with its database on a real disk, a shell that
- * writes down what is said, jobs run by hand, time as the test says. */
+ * records every message sent, jobs that the test runs by hand, and a clock that the test sets. */
 #ifndef QASID_TEST_AUTH_KIT_H
 #define QASID_TEST_AUTH_KIT_H
 
@@ -80,7 +80,7 @@ static inline void fill(void *arg, void *to, size_t n) {
 
 static inline int64_t wall(void *arg) { return 1700000000; }
 static inline void warn(void *arg, const char *what, struct slice name) { warned++; }
-static char refused_line[400]; /* the last failed login, as its log line has it */
+static char refused_line[400]; /* the last failed login, in the form of its log line */
 static inline void refused(void *arg, const struct auth_refusal *r) {
   snprintf(refused_line, sizeof refused_line, "%s <%.*s> %s %s", r->service, SLICE_ARG(r->name),
            r->mechanism, r->why);
@@ -113,7 +113,7 @@ static inline int setup(void **state) {
 
 static inline int teardown(void **state) {
   char command[128];
-  if (auth) /* those that wait go with it; what is computed is taken back */
+  if (auth) /* this cancels queued logins and collects the results of running jobs */
     auth_process_lost(auth, ROLE_POP3D, FRONT);
   if (auth) run();
   auth_free(&auth);
@@ -132,7 +132,7 @@ static inline bool tell(enum role kind, uint32_t number, uint16_t type, uint64_t
   return auth_message(auth, kind, number, &m, now);
 }
 
-/* store answers what it was asked since `from`. */
+/* Sends the store's answers to the grants that auth has sent since the last call. */
 static inline void answer_grants(void) {
   static size_t seen;
   if (seen > said_n) seen = 0;
@@ -149,7 +149,7 @@ static inline void answer_grants(void) {
   }
 }
 
-/* Runs the jobs that wait, and those that follow. Returns how many. */
+/* Runs the queued jobs and those that they enqueue. Returns how many ran. */
 static inline size_t run(void) {
   size_t n = 0;
   while (jobs_n) {
@@ -187,7 +187,7 @@ static inline enum cli_code vadmin(const char *first, ...) {
   for (size_t i = from; i < said_n; i++)
     if (said[i].kind == ROLE_CLI && said[i].type == cli_done_type) {
       assert_true(cli_done_get(slice_of(said[i].payload, said[i].n), &m));
-      /* cli_done is the last word */
+      /* cli_done is the last message of an answer */
       for (size_t k = i + 1; k < said_n; k++) assert_int_not_equal(said[k].kind, ROLE_CLI);
       return m.code;
     }
@@ -288,7 +288,7 @@ static inline void add_tim(void) {
   assert_int_equal(admin("account", "import", "tim@example.org", "42", MD5_SECRET), CLI_OK);
 }
 
-/* What a failing login shows: its answer, when it comes, and what it costs. */
+/* What a client can observe of a failed login: the answer, its delay, and the work it caused. */
 struct trace {
   int said;
   uint64_t after_ms;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* An issuer of tokens for tests: makes keys, signs, says its key set. */
+/* An issuer of tokens for tests: it makes keys, signs, and publishes its key set. */
 #ifndef QASID_TEST_JWT_KIT_H
 #define QASID_TEST_JWT_KIT_H
 
@@ -93,7 +93,7 @@ static inline void put_signature(struct buf *out, enum signature_kind kind, stru
   put_base64url(out, slice_of(sig, n));
 }
 
-/* A token of these two texts, signed in that way whatever the header says. */
+/* A token of these two texts, signed with a key of `kind` whatever `alg` the header names. */
 static inline void put_token(struct buf *out, enum signature_kind kind, const char *header,
                              const char *claims) {
   size_t from = buf_len(out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Lives of a store on a simulated disk: a story is told again and again, and the disk dies, fails
- * or fills up at each of its operations in turn. Then the store is opened again and judged. */
+/* Lives of a store on a simulated disk: a story is run again and again, and the disk dies, fails
+ * or fills up at each of its operations in turn. Then the test reopens the store and checks it. */
 #ifndef QASID_TESTS_LIFE_KIT_H
 #define QASID_TESTS_LIFE_KIT_H
 
@@ -22,12 +22,12 @@ struct life {
 
 struct story {
   size_t plot;      /* its size */
-  enum role brings; /* the process that mail comes from */
+  enum role brings; /* the process that submits the mail */
   uint32_t number;
   void (*settings)(struct conf *conf);
-  void (*before)(struct life *l); /* once, without faults */
+  void (*before)(struct life *l); /* runs once, without faults */
   void (*course)(struct life *l);
-  void (*judge)(struct life *l); /* of the store that was opened again */
+  void (*judge)(struct life *l); /* checks the reopened store */
 };
 
 /* Message `n`: its number, then filling; every fourth is spooled, every second is a file. Valid
@@ -71,7 +71,7 @@ static void close_store(struct life *l) {
   kit_forget_said(k);
 }
 
-/* What the store does when nothing waits. */
+/* Runs the store's idle housekeeping until none is left. */
 static void rest(struct life *l) {
   for (int i = 0;
        i < 400 && !l->k.broken && store_housekeeping_when(l->k.writer) != STORE_NO_CHORES; i++)
@@ -99,7 +99,7 @@ static struct disk_sim *prepared(const struct story *story, struct conf *conf) {
   return l.sim;
 }
 
-/* True: the fault came before the life was over. */
+/* True: the fault occurred before the life ended. */
 static bool one_life(const struct story *story, const struct disk_sim *from, struct conf *conf,
                      const struct disk_plan *plan, enum ending ending, uint64_t seed) {
   struct life l;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* A POP3 client session against a server that follows a script, and a sink that writes down what it
+/* A POP3 client session against a server that follows a script, and a sink that records what it
  * gets.
  *
- *   S: line      the server says this
- *   C: line      the client must have said exactly this
- *   T:           the client must want TLS now; it gets it
+ *   S: line      the server sends this
+ *   C: line      the client must have sent exactly this
+ *   T:           the client must ask for TLS now; the handshake succeeds
  *   +: seconds   time passes
  *   X:           the connection is lost
  *
- * What the server says between two things of the client arrives whole, or cut every `cut` octets.
+ * What the server sends between two lines of the client arrives whole, or `cut` octets at a time.
  */
 #ifndef QASID_TEST_POP3_SCRIPT_H
 #define QASID_TEST_POP3_SCRIPT_H
@@ -30,9 +30,9 @@ struct script {
   uint64_t lines; /* for POP3_LOOK */
   bool late;      /* settles when asked to, by script_settle() */
   bool unsafe;    /* settles with no */
-  bool hold;      /* every call that can hold does; the script lets go at once */
+  bool hold;      /* every call that can hold the session does; the script resumes it at once */
   enum pop3_sink_verdict at_listed, at_begin, at_piece, at_end;
-  const char *wrong; /* the first thing that was not as the script has it */
+  const char *wrong; /* the first deviation from the script */
 };
 
 static inline enum pop3_sink_verdict script_listed(void *arg, struct pop3_item *items,
@@ -114,7 +114,7 @@ static inline bool script_wrong(struct script *t, const char *why) {
   return false;
 }
 
-/* The shell: everything the server has said goes in. */
+/* The shell: feeds in everything the server has sent. */
 static inline void script_feed(struct script *t) {
   for (size_t quiet = 0; quiet < 2;) {
     struct slice whole = buf_slice(&t->in), in = whole;
@@ -157,7 +157,7 @@ static inline void script_flush(struct script *t, struct buf *said) {
   buf_reset(said);
 }
 
-/* Makes the session on first use. False: something was not as written. */
+/* Makes the session on first use. False: the session deviated from the script. */
 static inline bool script_play(struct script *t, const char *text) {
   struct slice rest = slice_str(text);
   struct buf said;

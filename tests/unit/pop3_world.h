@@ -21,7 +21,7 @@ struct world_message {
   struct slice text;  /* as store keeps it */
   uint64_t announced; /* its size in the listing */
   const char *uidl;   /* imported, or NULL */
-  bool differs;       /* it is not its own surrogate, whose size is this (0: not known) */
+  bool differs;       /* the message has a separate surrogate, of this size (0: not known) */
   uint64_t surrogate;
 };
 

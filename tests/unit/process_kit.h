@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A role as the process it is, confined, beside a parent and neighbours that the test plays. */
+/* Runs a role as a real, confined process; the test plays its parent and its neighbours. */
 #ifndef QASID_TESTS_PROCESS_KIT_H
 #define QASID_TESTS_PROCESS_KIT_H
 
@@ -27,7 +27,7 @@ enum { NOBODY = 65534, PATIENCE_MS = 60000 };
 static pid_t child;
 static int parent_fd;
 
-/* One message, one packet; `pass`: a descriptor that goes along, or -1. */
+/* One message, one packet; `pass`: a descriptor sent with it, or -1. */
 static void put(int fd, uint16_t type, uint64_t tag, const struct buf *payload, int pass) {
   struct buf b;
   buf_init(&b, IPC_PACKET_MAX);

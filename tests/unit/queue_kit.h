@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The store's kit with an outgoing queue: front-ends that hand mail in, a sender that takes letters
- * and reports. */
+/* The store's kit with an outgoing queue: front-ends that submit mail, and a sender that takes
+ * letters and reports their outcomes. */
 #ifndef QASID_TESTS_QUEUE_KIT_H
 #define QASID_TESTS_QUEUE_KIT_H
 
@@ -29,8 +29,8 @@ __attribute__((unused)) static enum rcpt_verdict rcpt(struct kit *k, uint64_t ta
   return KIT_HEAR(k, smtp_verdicts).verdicts.p[0];
 }
 
-/* In front of what is committed; whether a machine in relay_networks, or a local program,
- * submits it. */
+/* commit_head is put before each committed message. trusted: a host in relay_networks submits it;
+ * local: a local program does. */
 static struct slice commit_head;
 static bool commit_trusted, commit_local;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A shell for one SMTP session, as runtime/proto/proto.h has it, with a store and an auth that are
- * a few lines each. The rules of ipc/ are held against every question. For the test_smtp_* of the
- * session, and for the fuzzer, where what fails aborts (KIT_ABORTS). */
+/* A shell for one SMTP session, as runtime/proto/proto.h has it, with a store and an auth of a
+ * few lines each. Every question is checked against the rules of ipc/. The test_smtp_* of the
+ * session use it, and so does the fuzzer, where a failed check aborts (KIT_ABORTS). */
 #ifndef QASID_TESTS_SMTP_KIT_H
 #define QASID_TESTS_SMTP_KIT_H
 
@@ -37,7 +37,7 @@ struct kit {
   struct proto *p;
   struct smtpd_service service;
   struct buf in;    /* not yet taken */
-  struct buf heard; /* all that was said to the client */
+  struct buf heard; /* everything sent to the client */
   struct buf trace;
   bool closed, in_tls, hold; /* hold: questions wait for kit_answer() */
   uint64_t now_ms;
@@ -49,8 +49,8 @@ struct kit {
   struct buf spool;
   struct kit_message messages[KIT_MESSAGES];
   size_t count, rcpt_questions, drops, cancels, spools, mores;
-  bool login;    /* what the last smtp_rcpt said */
-  uint8_t ahead; /* what each answer to a chunk allows */
+  bool login;    /* of the last smtp_rcpt */
+  uint8_t ahead; /* how many chunks each answer allows */
   struct buf login_name;
   bool login_asked_password;
 };
@@ -343,7 +343,7 @@ static inline void kit_send(struct kit *k, struct slice s) {
 
 static inline void kit_say(struct kit *k, const char *text) { kit_send(k, slice_str(text)); }
 
-/* What was said since the last call, as a C string valid until the next. */
+/* What the session sent since the last call, as a C string valid until the next. */
 static inline const char *kit_heard(struct kit *k) {
   static char *text;
   free(text);
@@ -356,7 +356,7 @@ static inline const char *kit_heard(struct kit *k) {
   return text;
 }
 
-/* The client says `text` and hears exactly `want`. */
+/* The client sends `text` and must receive exactly `want`. */
 static inline void kit_exchange(struct kit *k, const char *text, const char *want) {
   kit_say(k, text);
   const char *got = kit_heard(k);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* A store in a folder of its own, with a shell that runs whatever was enqueued when it is pumped:
- * all write jobs as one group, the reads one by one. What the store says is kept to be looked at.
- */
+ * all write jobs as one group, the reads one by one. It records the messages that the store
+ * sends. */
 #ifndef QASID_TESTS_STORE_KIT_H
 #define QASID_TESTS_STORE_KIT_H
 
@@ -46,11 +46,11 @@ struct kit {
   struct store *store;
   struct store_engine *writer, *reader;
   struct store_job *writes, *reads;
-  struct said *said, **said_end, *last; /* last: taken, kept until the next is */
+  struct said *said, **said_end, *last; /* last: the one taken last, valid until the next */
   int64_t now_s;
   bool broken;
   uint8_t state;          /* the last set_state */
-  unsigned rules_changed; /* how often pop_rules_changed was said */
+  unsigned rules_changed; /* how many pop_rules_changed were sent */
 };
 
 static void kit_send(void *arg, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
@@ -173,7 +173,7 @@ static int kit_teardown(void **state) {
   return 0;
 }
 
-/* --- saying and hearing --- */
+/* --- sending and receiving --- */
 
 static bool kit_say(struct kit *k, enum role kind, uint32_t number, uint16_t type, uint64_t tag,
                     struct buf *payload) {
@@ -257,7 +257,7 @@ static void kit_put_columns(struct answer *a, struct slice names) {
                           SLICE_ARG(v));
 }
 
-/* Hears an answer to its end; streamed octets go into `stream` when given. */
+/* Receives an answer to its end; streamed octets go into `stream` unless it is NULL. */
 static struct answer kit_answer(struct kit *k, struct buf *stream) {
   struct answer a = { 0 };
   for (;;) {
@@ -310,7 +310,7 @@ static void assert_sound(struct kit *k) {
   if (a.code != CLI_OK) fail_msg("check: %s\n%s", a.text, a.rows);
 }
 
-/* And nothing else that is worth a note. */
+/* `check` finds no damage and has nothing to report. */
 static void must_be_sound(struct kit *k) {
   struct answer a = kit_command(k, "check");
   if (a.code != CLI_OK || a.count) fail_msg("check: %s\n%s", a.text, a.rows);
@@ -362,7 +362,7 @@ struct drop {
   struct pop_opened opened;
   uint32_t uid[4096];
   uint64_t size[4096];
-  uint64_t surrogate[4096]; /* as mail/surrogate.h tells it */
+  uint64_t surrogate[4096]; /* as mail/surrogate.h defines it */
   char uidl[4096][72];
 };
 

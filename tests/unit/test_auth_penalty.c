@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What failing costs, whom, and who is not to be disturbed by it. attacks.md: AU-1, AU-6 */
+/* What failed logins cost a client, and that other clients are not delayed by them. attacks.md:
+ * AU-1, AU-6 */
 #include "tests/unit/auth_kit.h"
 
 /* --- penalties --- */
@@ -12,10 +13,10 @@ static void test_penalty_grows(void **state) {
     snprintf(password, sizeof password, "no%zu", i);
     assert_int_equal(fail_once(1, password), want[i]);
   }
-  uint64_t other = login(2, "tim@example.org", SECRET); /* a neighbour pays nothing */
+  uint64_t other = login(2, "tim@example.org", SECRET); /* no delay for others */
   run();
   assert_int_equal(answer(other), YES);
-  uint64_t t = login(1, "tim@example.org", SECRET); /* remembered: proved by less than the wait */
+  uint64_t t = login(1, "tim@example.org", SECRET); /* cached: no hash */
   assert_int_equal(answer(t), NOTHING);
   assert_int_equal(run(), 0);
   assert_int_equal(answer(t), YES);
@@ -52,7 +53,7 @@ static void test_held_in_order(void **state) {
   assert_int_equal(now - asked, 15000);
 }
 
-/* An office behind one address: who proved his password from here goes on. */
+/* An office behind one address: an account that has logged in from there still gets in. */
 static void test_penalty_spares_the_proved(void **state) {
   add_tim();
   uint64_t t = login(1, "tim@example.org", SECRET);
@@ -63,13 +64,13 @@ static void test_penalty_spares_the_proved(void **state) {
   run();
   assert_int_equal(answer(t), YES);
   fail_once(2, "a");
-  t = login(2, "tim@example.org", SECRET); /* the same password, remembered, from elsewhere */
+  t = login(2, "tim@example.org", SECRET); /* the same cached password from another address */
   assert_int_equal(run(), 0);
   assert_int_equal(answer(t), YES);
 }
 
-/* A password that nothing remembers, of somebody who was never there: it waits as wrong ones do. Of
- * somebody who was, not, although it costs a hash. */
+/* A right password that is not cached is delayed like a wrong one if the account has never logged
+ * in from that address. If it has, the login is not delayed, although it costs a hash. */
 static void test_strangers_wait(void **state) {
   add_tim();
   assert_int_equal(admin("account", "import", "tom@example.org", "43", MD5_SECRET), CLI_OK);
@@ -91,16 +92,16 @@ static void test_strangers_wait(void **state) {
   at(now + 1);
   assert_int_equal(answer(tom), YES);
   fail_once(1, "again");
-  now += conf->auth_cache_time * 1000; /* and from now on he is known there */
+  now += conf->auth_cache_time * 1000; /* the address now knows tom */
   fail_once(1, "and again");
   tom = login(1, "tom@example.org", SECRET);
   assert_int_equal(run(), 1);
   assert_int_equal(answer(tom), YES);
 }
 
-/* A stranger's guesses fill every place of the address. Who is remembered, or has a place of his
- * own, gets in; a password that was never seen there does not, and neither can a guesser ask for
- * ever. */
+/* A stranger's guesses fill every queue place of the address. An account whose password is cached,
+ * or that has a place of its own, gets in; an account that never logged in from there does not. The
+ * account's own place is limited too, so a guesser cannot use it without end. */
 static void test_full_address_locks_nobody_out(void **state) {
   add_tim();
   assert_int_equal(admin("account", "import", "tom@example.org", "43", MD5_SECRET), CLI_OK);
@@ -108,7 +109,7 @@ static void test_full_address_locks_nobody_out(void **state) {
   run();
   assert_int_equal(answer(t), YES);
   fail_once(1, "first");
-  for (int i = 0; i < 200; i++) { /* the account's own name among them */
+  for (int i = 0; i < 200; i++) { /* half of them for tim's account */
     char password[24];
     snprintf(password, sizeof password, "no%d", i);
     login(1, i % 2 ? "tim@example.org" : "nobody@example.org", password);
@@ -127,7 +128,7 @@ static void test_full_address_locks_nobody_out(void **state) {
     login(1, "nobody@example.org", password);
   }
   run();
-  /* not remembered any more: a place of his own, and a hash */
+  /* no longer cached: tim's own place is used, and the password is hashed */
   t = login(1, "tim@example.org", SECRET);
   assert_int_equal(answer(t), NOTHING);
   assert_int_equal(run(), 1);
@@ -137,7 +138,7 @@ static void test_full_address_locks_nobody_out(void **state) {
     snprintf(password, sizeof password, "look%d", i);
     login(1, "tim@example.org", password);
   }
-  /* that is enough for now */
+  /* the account's own place is used up until VISIT_LOOKS_MS have passed */
   assert_int_equal(answer(login(1, "tim@example.org", SECRET)), AUTH_TROUBLE);
   now += VISIT_LOOKS_MS;
   t = login(1, "tim@example.org", SECRET);
@@ -163,7 +164,7 @@ static void test_trusted_networks(void **state) {
   uint64_t t = login(9, "tom@example.org", SECRET);
   run();
   assert_int_equal(answer(t), YES);
-  assert_int_equal(fail_once(8, "x"), 2000); /* its neighbour is counted */
+  assert_int_equal(fail_once(8, "x"), 2000); /* the address next to it is counted */
   conf->auth_trusted_networks = before;
 }
 
@@ -189,8 +190,8 @@ static void test_penalty_by_network(void **state) {
                    network_wide(network_of(slice_of(c, 16))));
 }
 
-/* A guesser with a /48 and a fresh /64 for each try: after sixteen of them the whole counts as one;
- * the next /48 does not, and in an hour it is over. */
+/* A guesser has a /48 and uses a fresh /64 for each try: after sixteen of them the /48 counts as
+ * one network. The next /48 is not affected, and the rule ends after an hour. */
 static void test_many_of_a_wide_network(void **state) {
   add_tim();
   uint8_t p[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1 }, other[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 2 };
@@ -200,7 +201,7 @@ static void test_many_of_a_wide_network(void **state) {
     run();
     at(now + 2000);
   }
-  at(now + 60 * 1000); /* each /64's own failure is forgotten, that there were so many is not */
+  at(now + 60 * 1000); /* each /64's failure has expired; the /48's count has not */
   uint64_t t[6];
   for (int i = 0; i < 5; i++) {
     char password[24];
@@ -231,7 +232,7 @@ static void test_many_of_a_wide_network(void **state) {
   assert_int_equal(answer(t[5]), YES);
 }
 
-/* A wrong password is remembered for ten minutes, not for ever. */
+/* A wrong password is cached for ten minutes only. */
 static void test_wrong_ends_in_time(void **state) {
   add_tim();
   fail_once(1, "old");
@@ -272,7 +273,8 @@ static void test_left_logins_are_bounded(void **state) {
   assert_int_equal(auth->delayed.count, 0);
 }
 
-/* A forgotten client with the old password: late each time, never worse, and no hash. */
+/* A forgotten client retries an old password: each answer is delayed, the delay does not grow, and
+ * no hash is computed. */
 static void test_same_wrong_again(void **state) {
   add_tim();
   assert_int_equal(fail_once(1, "old"), 2000);
@@ -314,7 +316,8 @@ static void test_one_address_is_bounded(void **state) {
   assert_int_equal(auth->delayed.count, 0);
 }
 
-/* AU-1: ten thousand addresses guess; who logged in before is not behind them. */
+/* AU-1: ten thousand addresses guess; an account that logged in before does not queue behind
+ * them. */
 static void test_fair_order(void **state) {
   add_tim();
   uint64_t t = login(1, "tim@example.org", SECRET);

@@ -11,7 +11,7 @@
 
 static const size_t cuts[] = { 0, 1, 2, 3, 5, 7, 64 };
 
-/* Plays it however the octets are cut, with a sink that holds and one that does not. */
+/* Plays the script with every cut of the octets, with a sink that holds and one that does not. */
 static void check(struct pop3_client_start *start, const struct script *like, const char *text,
                   enum pop3_end end, const char *log) {
   for (size_t i = 0; i < 2 * sizeof cuts / sizeof *cuts; i++) {
@@ -98,7 +98,8 @@ static void looks(void **state) {
         POP3_END_DONE, TWO_LISTED "begin 1\na: b\r\nend 1 6\nrefused 2\n");
 }
 
-/* Another message may have its number and its UIDL: what did not come now is not deleted now. */
+/* Another message may have the same number and UIDL: the client deletes only what it fetched in
+ * this session. */
 static void deletes_only_what_came(void **state) {
   struct script like = { .wish = POP3_MOVE };
   check(NULL, &like,
@@ -112,7 +113,7 @@ static void leaves_all(void **state) {
   check(NULL, &like, OPEN CAPA_USER LOGIN TWO QUIT, POP3_END_DONE, TWO_LISTED);
 }
 
-/* A server may take what was fetched for deleted at QUIT. */
+/* A server may delete at QUIT whatever was fetched. */
 static void never_says_quit(void **state) {
   struct script like = { .wish = POP3_MOVE };
   struct pop3_client_start s;
@@ -153,7 +154,7 @@ static void waits_until_it_is_safe(void **state) {
   pop3_client_settle(t.c, &t.c->items[1], true);
   assert_int_equal(buf_len(&t.c->proto.out), 0);
   pop3_client_settle(t.c, &t.c->items[0], false);
-  pop3_client_settle(t.c, &t.c->items[0], true); /* the first word counts */
+  pop3_client_settle(t.c, &t.c->items[0], true); /* the first settlement counts */
   assert_true(script_play(&t, "C: DELE 2\nS: +OK\n" QUIT));
   assert_int_equal(t.c->items[0].state, POP3_FAILED);
   assert_int_equal(t.c->items[1].state, POP3_DELETED);
@@ -172,8 +173,8 @@ static void a_sink_that_never_answers_ends_it(void **state) {
 static void short_ones_are_kept(void **state) {
   struct script like = { .wish = POP3_MOVE };
   struct pop3_client_start s;
-  /* What comes behind a short one may be the rest of it: the reply to a RETR that was under way is
-   * not taken, and the message is asked for again once a UIDL was named. */
+  /* What follows a message shorter than listed may be the rest of it: the client discards the reply
+   * to a RETR already sent, and repeats the RETR once the server has named the right UIDL. */
   const char *text = OPEN CAPA_USER LOGIN TWO
       "C: RETR 1\nC: RETR 2\nS: +OK\nS: a: b\nS: .\nS: +OK\nS: forged\nS: .\n"
       "C: UIDL 2\nS: +OK 2 QhdPYR:00WBw1Ph7x7\n"
@@ -205,8 +206,8 @@ static void short_ones_are_kept(void **state) {
         POP3_END_DONE, NULL);
 }
 
-/* A first line that begins with a dot, and is not stuffed: the message ends at once, and its rest
- * is answers. */
+/* A first line begins with a dot that the server did not stuff: the message seems to end at once,
+ * and the rest of it reads as replies. */
 static void out_of_step(void **state) {
   static const char *const rests[] = { "S: ..\nS: x\nS: .\n", "S: +OK\nS: forged\nS: .\nS: .\n" };
   for (size_t i = 0; i < sizeof rests / sizeof *rests; i++) {
@@ -224,9 +225,9 @@ static void out_of_step(void **state) {
   }
 }
 
-/* Sizes that count a line end as one octet, or somehow: a message may be cut though as many octets
- * came as announced. Its end, and what stands behind it, waits until the server has named a UIDL;
- * what was on its way is asked for again. */
+/* Some servers count a line end as one octet, or list arbitrary sizes: a message may be cut
+ * although as many octets arrived as listed. The client accepts its end, and what follows, only
+ * after the server has named the right UIDL, and repeats the RETRs already sent. */
 static void size_proves_nothing(void **state) {
   struct script like = { .wish = POP3_MOVE };
   const char *begun = OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\n"
@@ -284,7 +285,7 @@ static void stuck_at(void **state) {
   }
 }
 
-/* What the sink is told when the connection goes. */
+/* What the sink is told when the connection is lost. */
 static void broken_off(void **state) {
   struct script like = { .wish = POP3_MOVE };
   const char *begin = OPEN CAPA_USER LOGIN TWO "C: RETR 1\nC: RETR 2\nS: +OK\nS: aaaaaaaa\nS: .\n";
@@ -366,7 +367,8 @@ static void stls(void **state) {
         POP3_END_NONE, "");
 }
 
-/* Messages are wanted as they are; behind TLS, once, and whatever the server says to it. */
+/* UTF8 keeps messages unconverted (RFC 6856): the client sends it once, after any STLS, and goes on
+ * whatever the reply is. */
 static void utf8_is_said_where_it_is_known(void **state) {
   struct pop3_client_start s;
   init_start(&s);
@@ -387,7 +389,7 @@ static void utf8_is_said_where_it_is_known(void **state) {
         POP3_END_DONE, NULL);
 }
 
-/* attacks TL-12: what stands behind the answer to STLS in the same segment is not the server's. */
+/* attacks TL-12: what follows the reply to STLS in the same segment may be injected. */
 static void stls_injection(void **state) {
   struct script t;
   script_init(&t);
@@ -399,7 +401,7 @@ static void stls_injection(void **state) {
   script_free(&t);
 }
 
-/* A timestamp from before TLS may be somebody else's: APOP is not said with it. */
+/* A timestamp received before TLS may be an attacker's: the client does not use it for APOP. */
 static void no_apop_after_stls(void **state) {
   struct pop3_client_start s;
   init_start(&s);
@@ -420,8 +422,8 @@ static void apop(void **state) {
       OPEN CAPA_USER "C: APOP mrose c4c9334bac560ecc979e58001b3e22fb\nS: +OK\nC: LIST\nC: UIDL\n";
   check(&s, NULL, rfc, POP3_END_NONE, "");
   s.mechanism = NULL;
-  s.policy.may_show = false; /* in the clear a password is not shown */
-  /* nor a digest, unless it is wished */
+  s.policy.may_show = false; /* no password without TLS */
+  /* and no digest without TLS, unless configured */
   check(&s, NULL, OPEN CAPA_USER "C: QUIT\n", POP3_END_NO_TLS, "");
   check(&s, NULL, OPEN "S: +OK\nS: SASL CRAM-MD5 SCRAM-SHA-256\nS: .\nC: QUIT\n", POP3_END_NO_TLS,
         "");
@@ -463,7 +465,7 @@ static void unknown_mechanisms(void **state) {
         POP3_END_LOGIN_WRONG, "");
   struct pop3_client_start s;
   init_start(&s);
-  s.policy = (struct pop3_client_policy){ .clear = true }; /* no password may be shown */
+  s.policy = (struct pop3_client_policy){ .clear = true }; /* no password without TLS */
   check(&s, NULL,
         OPEN "S: +OK\nS: SASL CRAM-MD5\nS: .\nC: AUTH CRAM-MD5\nS: -ERR unknown command\n"
              "C: APOP mrose c4c9334bac560ecc979e58001b3e22fb\nS: -ERR unknown command\nC: QUIT\n",
@@ -475,8 +477,8 @@ static void unknown_mechanisms(void **state) {
   "SCRAM-SHA-1-PLUS "                                                                 \
   "SCRAM-SHA-256-PLUS NTLM"
 
-/* A server that announces everything: the order of mail/sasl/login.h, as far as the channel lets
- * it. */
+/* A server that announces everything: the client tries mechanisms in the order of
+ * mail/sasl/login.h, as far as the channel permits. */
 static void every_mechanism(void **state) {
   struct pop3_client_start s;
   init_start(&s);
@@ -499,7 +501,7 @@ static void every_mechanism(void **state) {
         POP3_END_NO_TLS, "");
 }
 
-/* A password that PLAIN cannot carry, since it is no UTF-8, goes by a way that can. */
+/* PLAIN cannot carry a password that is not UTF-8: the client uses a mechanism that can. */
 static void other_octets(void **state) {
   struct pop3_client_start s;
   init_start(&s);
@@ -553,7 +555,7 @@ static void cancelled(void **state) {
         POP3_END_UNPROVEN, "");
 }
 
-/* A server that says +OK without having proved itself is not the one with the account. */
+/* A server that sends +OK without its SCRAM signature has not proved that it knows the account. */
 static void scram_unproven(void **state) {
   struct pop3_client_start s;
   init_start(&s);
@@ -716,7 +718,7 @@ static void endless_lists(void **state) {
   buf_free(&b);
 }
 
-/* A UIDL that a server gives to all its messages tells none of them from another. */
+/* A server gives all its messages the same UIDL, which then identifies none of them. */
 static void one_uidl_for_all(void **state) {
   struct script t;
   struct buf b;
@@ -742,7 +744,7 @@ static void one_uidl_for_all(void **state) {
   buf_free(&b);
 }
 
-/* Lines that end with LF alone are none; in time the session ends. */
+/* A line that ends with a bare LF is not complete; the session times out. */
 static void bare_line_feeds(void **state) {
   struct script t;
   script_init(&t);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* The queue: who may send, what a sender is handed, what becomes of what it reports. */
+/* The queue: which clients may send, which letters a sender gets, and the effect of its reports. */
 #include "src/store/jobs/tls_failures.h"
 #include "src/store/sql/schema.h"
 #include "tests/unit/queue_kit.h"
 
-/* Nobody sends elsewhere without a login; store asks auth's grant, not the front-end. */
+/* No client relays without a login; store relies on auth's grant, not on the front-end. */
 static void no_relay(void **state) {
   struct kit *k = *state;
   alice(k);
@@ -37,7 +37,7 @@ static void sender_check(void **state) {
                    COMMIT_TROUBLE);
 }
 
-/* The grant ends with the session, and with auth's word. */
+/* The grant ends with the session, or when auth revokes it. */
 static void grant_ends(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -46,7 +46,7 @@ static void grant_ends(void **state) {
   assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false),
                    RCPT_LEAVES);
   assert_true(KIT_SAY(k, ROLE_SMTPD, SMTPD, smtp_bye, SESSION, ));
-  struct auth_over over = KIT_HEAR(k, auth_over); /* auth need not repeat it */
+  struct auth_over over = KIT_HEAR(k, auth_over); /* auth need not revoke the grant too */
   assert_int_equal(over.front, SMTPD);
   assert_int_equal(over.session, SESSION);
   assert_int_equal(rcpt(k, SESSION, "alice@example.org", "b@elsewhere.example", false),
@@ -80,8 +80,8 @@ static void delivered(void **state) {
   assert_sound(k);
 }
 
-/* A refusal comes back as a report, for all recipients that ended together; never one for a report.
- */
+/* A permanent failure generates one report for all recipients that failed together. A report that
+ * fails generates none. */
 static void failed(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -109,8 +109,8 @@ static void failed(void **state) {
   (void)d;
 }
 
-/* NOTIFY=NEVER: no report. To a sender elsewhere a report is queued, with <>, and is never reported
- * on. */
+/* NOTIFY=NEVER: no report. A report to a remote sender is queued with <>, and its own failure is
+ * never reported. */
 static void reports(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -136,7 +136,7 @@ static void reports(void **state) {
   struct got back = letter(k); /* the report leaves at once */
   assert_int_equal(back.m.envelope.return_path.n, 0);
   assert_string_equal(back.to[0], "x@third.example");
-  struct envelope_rcpt only; /* it asks for nothing itself (RFC 3461 §6.1) */
+  struct envelope_rcpt only; /* a report requests no DSN (RFC 3461 §6.1) */
   struct slice list_ = back.m.envelope.rcpts;
   assert_true(envelope_rcpt_next(&list_, &only) && only.notify == SMTP_NOTIFY_NEVER &&
               !only.orcpt.n);
@@ -147,7 +147,7 @@ static void reports(void **state) {
   assert_sound(k);
 }
 
-/* NOTIFY=SUCCESS through a server without DSN: the sender hears that it was passed on (RFC 3461
+/* NOTIFY=SUCCESS through a server without DSN: the sender gets a "relayed" report (RFC 3461
  * §5.2.2). */
 static void relayed(void **state) {
   struct kit *k = *state;
@@ -228,7 +228,7 @@ static void delivered_here(void **state) {
   assert_sound(k);
 }
 
-/* The sender is elsewhere: the report is queued with the empty reverse-path. A large message's
+/* The sender is remote: the report is queued with the empty reverse-path. A large message's
  * header is read from its file. */
 static void delivered_for_elsewhere(void **state) {
   struct kit *k = *state;
@@ -254,8 +254,8 @@ static void delivered_for_elsewhere(void **state) {
   assert_sound(k);
 }
 
-/* A report into a mailbox counts like any mail: what the owner keeps of the account is what lies
- * there. */
+/* A report delivered to a mailbox is counted like any mail: the account's totals match the
+ * messages in it. */
 static void reports_count(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -273,7 +273,7 @@ static void reports_count(void **state) {
   assert_sound(k);
 }
 
-/* 100 recipients with the longest ORCPT do not fit one letter to the sender: they go in several. */
+/* 100 recipients with the longest ORCPT do not fit one letter: the sender gets several. */
 static void long_orcpts(void **state) {
   struct kit *k = *state;
   struct buf list;
@@ -308,7 +308,7 @@ static void long_orcpts(void **state) {
   assert_int_equal(letters, 2);
 }
 
-/* Each delay is longer than the one before; when the time is over the sender is told. */
+/* Each delay is longer than the one before; when the queue time ends, the author gets a report. */
 static void retries(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -335,7 +335,7 @@ static void retries(void **state) {
   assert_sound(k);
 }
 
-/* Seconds until the letter comes again after that reply; it is then in hands. */
+/* Seconds until the letter is handed out again after that reply; the sender has it then. */
 static int64_t next_try(struct kit *k, struct got *g, uint16_t code, const char *text) {
   int64_t begin = k->now_s;
   assert_true(report(k, SENDER, g, SEND_TEMPORARY, code, text));
@@ -348,8 +348,8 @@ static int64_t next_try(struct kit *k, struct got *g, uint16_t code, const char 
   return k->now_s - begin;
 }
 
-/* Who is told of what, by NOTIFY (RFC 3461 §5.2.5, §5.2.6): of a delay after four hours, of a
- * failure; RET=FULL gives back all of it. */
+/* NOTIFY decides which reports are sent (RFC 3461 §5.2.5, §5.2.6): of a delay after four hours, or
+ * of a failure; RET=FULL returns the whole message. */
 static void asked_for(void **state) {
   static const struct {
     unsigned notify, delays, failures;
@@ -391,7 +391,7 @@ static void asked_for(void **state) {
   }
 }
 
-/* A report is tried for a day, and its end is told to nobody (RFC 5321 §4.5.4.1). */
+/* A report is tried for a day, and its expiry generates no report (RFC 5321 §4.5.4.1). */
 static void report_ends(void **state) {
   struct kit *k = *state;
   int64_t begin = k->now_s, last = begin;
@@ -416,8 +416,8 @@ static void report_ends(void **state) {
   assert_sound(k);
 }
 
-/* How long it waits depends on what the reply means: 5 to 15 minutes where it is greylisting, and
- * not for ever so; an hour where the mailbox is full. */
+/* The delay depends on what the reply means: 5 to 15 minutes for greylisting, but not without end;
+ * an hour for a full mailbox. */
 static void classes(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -433,7 +433,7 @@ static void classes(void **state) {
   assert_int_equal(waiting(k), 1);
 }
 
-/* A sender that dies gives its letters back at once; what it would still say is nobody's. */
+/* When a sender dies its letters return to the queue at once; late reports of it are ignored. */
 static void sender_lost(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -449,7 +449,7 @@ static void sender_lost(void **state) {
   assert_int_equal(waiting(k), 0);
 }
 
-/* In the hands of a sender when the server ends: waiting at the next start. */
+/* A letter that a sender has when the server stops is in the queue again at the next start. */
 static void restart(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -486,7 +486,7 @@ static void breaches(void **state) {
   assert_int_equal(waiting(k), 2);
 }
 
-/* What does not fit the letter is asked for, piece by piece. */
+/* The sender requests the octets that did not fit the letter, piece by piece. */
 static void large(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -540,7 +540,7 @@ static void steering(void **state) {
   assert_string_equal(h.to[0], "bob@elsewhere.example");
   assert_int_equal(kit_command(k, "queue drop from=example.org").code, CLI_OK);
   assert_int_equal(waiting(k), 0);
-  /* What was dropped in a sender's hands ends quietly, whatever it reports. */
+  /* A letter dropped while a sender has it ends without a report, whatever the sender's result. */
   assert_true(report(k, SENDER, &h, SEND_PERMANENT, 550, "no"));
   assert_true(report(k, SENDER, &g, SEND_DELIVERED, 250, "ok"));
   assert_int_equal(mails(k, "alice@example.org"), 0);
@@ -694,7 +694,7 @@ static void selectors(void **state) {
   assert_sound(k);
 }
 
-/* A queue of before is counted, and knows its senders' domains, when it is brought forward. */
+/* A migration counts the messages of an older queue and fills in their senders' domains. */
 static void an_older_queue(void **state) {
   struct kit *k = *state;
   struct db_options options = { .page_size = 4096, .cache_kib = 64 };
@@ -789,8 +789,8 @@ static void pump_with_failures(struct kit *k) {
   free(bad);
 }
 
-/* A slice that is rolled back with its group begins where it began: none is passed over, and each
- * counts once. */
+/* A slice that is rolled back with its group restarts at the same row: it skips no message and
+ * counts each once. */
 static void a_slice_is_undone(void **state) {
   struct kit *k = *state;
   struct buf list;
@@ -899,7 +899,8 @@ static void history_bounds(void **state) {
   assert_sound(k);
 }
 
-/* Given up by hand: a report for each message, of many as well, and of what is held. */
+/* The administrator fails messages: each generates a report, also if many are failed at once or a
+ * message is held. */
 static void given_up(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -917,7 +918,8 @@ static void given_up(void **state) {
   assert_sound(k);
 }
 
-/* Steering what a sender has: the answer says what is done now, and what ends when it is back. */
+/* Commands on letters that a sender has: the answer tells what takes effect now, and what when the
+ * sender returns the letter. */
 static void steered_in_hands(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -932,13 +934,13 @@ static void steered_in_hands(void **state) {
                       "when it gives them back, unless they ended by then");
   kit_pump(k);
   struct answer a = kit_command(k, "queue list");
-  assert_int_equal(a.count, 1); /* dora's is over: bob's holds nobody up */
+  assert_int_equal(a.count, 1); /* dora's has ended; bob's does not delay it */
   assert_non_null(strstr(a.rows, " to-be-failed  when the sender gives it back; "));
   assert_null(strstr(a.rows, "18446744073709551615"));
   assert_true(says(k, "why Q1", "to-be-failed"));
   assert_true(says(k, "status queue", "held 0 0 "));
   assert_true(says(k, "status queue", "to-be-failed 1 1 "));
-  assert_true(says(k, "status queue", "waiting 0 0  \n")); /* no message of which any waits */
+  assert_true(says(k, "status queue", "waiting 0 0  \n")); /* no message has a waiting recipient */
   assert_int_equal(kit_command(k, "queue list reason=to-be-failed").count, 1);
   static const char *const left[] = { "queue hold Q1", "queue release Q1", "queue retry Q1",
                                       "queue fail Q1", "queue hold state=held" };
@@ -963,8 +965,8 @@ static void steered_in_hands(void **state) {
   assert_sound(k);
 }
 
-/* What a sender has for hours is taken back: not handed over again before that is written down and
- * due, and what the sender says of it late is nobody's, whenever it comes. */
+/* A letter that a sender has had for hours is recalled. It is not handed out again before the
+ * recall is committed and its next try is due; late reports of the first sender are ignored. */
 static void overdue(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -975,7 +977,7 @@ static void overdue(void **state) {
   store_housekeeping(k->store, k->now_s);
   store_due(k->store, k->now_s);
   kit_next(k, send_recall_type);
-  struct store_job *writes = k->writes; /* a reader is faster than the writer */
+  struct store_job *writes = k->writes; /* the reader may run before the writer */
   k->writes = NULL;
   nothing(k);
   k->writes = writes;
@@ -994,7 +996,7 @@ static void overdue(void **state) {
   assert_sound(k);
 }
 
-/* The same when the sender reports while the taking back is being written, or is lost then. */
+/* The same when the sender reports, or is lost, while the recall is being committed. */
 static void overdue_meanwhile(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -1017,7 +1019,7 @@ static void overdue_meanwhile(void **state) {
   assert_sound(k);
 }
 
-/* Held mail ends too when its time is over. */
+/* Held mail expires too. */
 static void held_expires(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));

@@ -38,7 +38,7 @@ static void one_handshake(EVP_PKEY *key, enum key_use use, int version) {
   kit_add(&kit, key, "DNS:mail.example.org");
   struct tls_service service = kit_service(&kit, "smtp");
   struct tls_server *s = kit_server(&service);
-  /* OpenSSL's own client, to be able to cap the version; and to have a judge that isn't ours. */
+  /* OpenSSL's own client: it can cap the version, and it does not share code with ours. */
   SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_max_proto_version(ctx, version);
   SSL *client = SSL_new(ctx);
@@ -146,7 +146,7 @@ static void refused_certificates(void **state) {
   }
 }
 
-/* The keys process says no, or is away: the handshake fails, nothing else. */
+/* The keys process refuses, or is not running: only the handshake fails. */
 static void refused_signature(void **state) {
   (void)state;
   struct kit kit = { 0 };
@@ -230,12 +230,12 @@ static void close_notify_is_final(void **state) {
   assert_int_equal(tls_shutdown(p.server), TLS_DONE);
   assert_int_equal(tls_write(p.server, SLICE("250 ok\r\n"), &n), TLS_CLOSED);
   pair_close(&p);
-  /* Cut off, with and without a reset: closed, and said how. */
+  /* Cut off, with and without a reset: closed, and tls_reason() tells which. */
   p = pair_open(s, client, "a.example");
   shutdown(p.fds[1], SHUT_WR);
   assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_CLOSED);
   assert_string_equal(tls_reason(p.server), "cut off without close_notify");
-  /* … and what was due is still sent, and our close_notify. */
+  /* … and the server still sends its pending data and its close_notify. */
   assert_true(tls_pending(p.server));
   assert_int_equal(tls_write(p.server, SLICE("250 ok\r\n"), &n), TLS_DONE);
   assert_int_equal(tls_shutdown(p.server), TLS_DONE);
@@ -255,7 +255,7 @@ static void close_notify_is_final(void **state) {
   kit_free(&kit);
 }
 
-/* OpenSSL's own client over a socket pair with our server: what ours would never do. */
+/* OpenSSL's own client over a socket pair with our server: it can do what our client never does. */
 struct peer {
   SSL_CTX *ctx;
   SSL *ssl;
@@ -326,8 +326,8 @@ static void key_update(SSL *ssl, bool asks) {
   assert_int_equal(SSL_do_handshake(ssl), 1);
 }
 
-/* A connection that brings KeyUpdates without data is over, long before a megabyte of them; some
- * are well. */
+/* A few KeyUpdates without data are accepted; many end the connection, long before a megabyte of
+ * them. */
 static void key_updates_end(void **state) {
   (void)state;
   struct kit kit = { 0 };
@@ -343,7 +343,7 @@ static void key_updates_end(void **state) {
     assert_int_equal(SSL_write(p.ssl, "NOOP\r\n", 6), 6);
     assert_int_equal(tls_read(p.server, got, sizeof got, &n), TLS_DONE);
     assert_int_equal(n, 6);
-    /* Data pays for others, for as long as there is some. */
+    /* Each TLS_RECORD_PRICE octets of data allow another KeyUpdate. */
     for (int i = 0; i < 2 * TLS_IDLE_RECORDS; i++) {
       assert_int_equal(SSL_write(p.ssl, got, TLS_RECORD_PRICE), TLS_RECORD_PRICE);
       key_update(p.ssl, asks);
@@ -513,7 +513,7 @@ static void sni(void **state) {
     assert_int_equal(certificate_seen(&kit, p.client), (int)rows[i].pick);
     pair_close(&p);
   }
-  /* What can't be a host name is not looked up, and not answered. */
+  /* A server_name that can't be a host name is rejected without a lookup. */
   static const char *const bad[] = { "a\\", "*.example.com", "a b", "a/b", "\xff", "a\r\nb" };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     assert_int_equal(tls_server_pick(s, slice_str(bad[i])), 0);
@@ -596,8 +596,9 @@ static int certificate_got(struct kit *kit, struct tls_server *s, const char *ho
   return which;
 }
 
-/* Without SNI, or with a name that nobody has: the first certificate, and of the other kind of key
- * the one that is for any of its names; who can use neither gets what it can use. */
+/* Without SNI, or with an unknown name, the server uses the first certificate, or one with the
+ * other kind of key that shares a name with it; a client that can use neither gets one that it can
+ * use. */
 static void which_one_it_can_use(void **state) {
   (void)state;
   struct kit kit = { 0 };
@@ -622,7 +623,7 @@ static void which_one_it_can_use(void **state) {
     { "ec-only.example", both, NULL, 1 },
     { "other.example", both, NULL, 2 },
     { "other.example", ec, NULL, 0 },
-    /* TLS 1.2 says it by ciphers too. */
+    /* A TLS 1.2 client chooses the kind of key by its cipher list too. */
     { NULL, both, "ECDHE-RSA-AES128-GCM-SHA256", 3 },
     { "a.example", both, "ECDHE-RSA-AES128-GCM-SHA256", 2 },
     { "other.example", both, "ECDHE-ECDSA-AES128-GCM-SHA256", 0 },
@@ -636,8 +637,8 @@ static void which_one_it_can_use(void **state) {
   }
   tls_server_unref(&s);
   kit_free(&kit);
-  /* Two that share no name: who can take either gets the first; who can't is served all the same.
-   */
+  /* Two certificates share no name: a client that can use either gets the first, any other client
+   * the one that it can use. */
   kit_add(&kit, EVP_RSA_gen(2048), "DNS:a.example");
   kit_add(&kit, EVP_EC_gen("P-256"), "DNS:b.example");
   service = kit_service(&kit, "smtp");
@@ -676,7 +677,7 @@ static void ciphers_for_old_windows(void **state) {
       bool takes = certificate_got(&kit, s, NULL, "RSA+SHA256:RSA+SHA1", rows[i].ciphers) == 0;
       assert_int_equal(takes, c == TLS_CIPHERS_MODERN ? rows[i].modern : rows[i].compatible);
     }
-    /* Who knows better gets better. */
+    /* A client that offers an AEAD cipher too gets that one. */
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
     SSL_CTX_set_cipher_list(ctx, "ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES128-GCM-SHA256");
@@ -743,7 +744,8 @@ static void tickets_of(int version) {
   assert_false(resumes(other, client));
   assert_true(resumes(other, client));
   assert_false(resumes(a, client));
-  /* The keys turn: the old one still opens, and gives way to the new one. */
+  /* The keys rotate: a ticket of the old key is still accepted, and replaced by one of the new
+   * key. */
   uint8_t turned[2 * TICKET_KEY_SIZE];
   fill_keys(turned, 1, 50);
   memcpy(turned + TICKET_KEY_SIZE, keys, TICKET_KEY_SIZE);
@@ -753,7 +755,7 @@ static void tickets_of(int version) {
   assert_true(resumes(a, client)); /* with the ticket that replaced it */
   fill_keys(turned, 1, 60);
   assert_true(tls_server_tickets(a, slice_of(turned, TICKET_KEY_SIZE)));
-  assert_false(resumes(a, client)); /* no key opens it any more */
+  assert_false(resumes(a, client)); /* no key decrypts it any more */
   tls_client_free(&client);
   tls_server_unref(&a);
   tls_server_unref(&b);
@@ -920,7 +922,7 @@ static void alpn(void **state) {
   kit_free(&kit);
 }
 
-/* Writes octets at a fresh server connection; what it makes of them. */
+/* Sends the octets to a fresh server connection; returns the result of its handshake. */
 static enum tls_result feed(struct tls_server *s, struct slice octets, bool end) {
   int fds[2];
   kit_sockets(fds);
@@ -995,7 +997,7 @@ static void junk(void **state) {
   /* SSL 2 hello (RFC 6176). */
   static const uint8_t ssl2[48] = { 0x80, 46, 1, 0, 2, 0, 21, 0, 0, 0, 16, 1, 0, 0x80, 2, 0, 0x80 };
   assert_int_equal(feed(s, slice_of(ssl2, sizeof ssl2), false), TLS_ERROR);
-  /* TL-13: a hello that stops is waited for, and its end is a close. */
+  /* TL-13: the server waits for the rest of a partial hello; end of file is a close. */
   struct slice hello = big_sni(big, 20);
   assert_int_equal(feed(s, slice_first(hello, 1), false), TLS_WANT_READ);
   assert_int_equal(feed(s, slice_first(hello, 30), false), TLS_WANT_READ);
@@ -1016,7 +1018,7 @@ static void junk(void **state) {
   kit_free(&kit);
 }
 
-/* RFC 9325 §3.5: a client that asks for renegotiation is told no and gets nothing out of it. */
+/* RFC 9325 §3.5: a client that asks for renegotiation is refused. */
 static void no_renegotiation(void **state) {
   (void)state;
   struct kit kit = { 0 };
@@ -1132,9 +1134,9 @@ static void client_trust(void **state) {
   kit_free(&stranger);
 }
 
-/* --- a client that nobody here wrote --- */
+/* --- a foreign client --- */
 
-/* Takes one connection on a listening socket and says a greeting; the handshake's result. */
+/* Accepts one connection and sends a greeting; returns the result of the handshake. */
 static enum tls_result serve_one(struct tls_server *s, int listener) {
   struct pollfd p = { .fd = listener, .events = POLLIN };
   if (poll(&p, 1, 10000) != 1) return TLS_ERROR;
@@ -1206,7 +1208,7 @@ static void s_client(void **state) {
   kit_free(&kit);
 }
 
-/* --- what it costs; printed, and held against a ceiling that sanitizers don't blur --- */
+/* --- what it costs; printed, and checked against a ceiling that holds under sanitizers too --- */
 
 static double cpu_seconds(void) {
   struct timespec t;

@@ -20,9 +20,9 @@ struct mx_conn {
   struct buf line, body;
   char path[300], rcpts[MX_RCPTS][100];
   unsigned rcpt_count, put_off;
-  bool mail, secure, odd;   /* odd: it has said something that no client can make sense of */
-  unsigned cut_out, cut_in; /* octets until it is cut */
-  unsigned stall_at;        /* commands until it says nothing any more */
+  bool mail, secure, odd;   /* odd: it has sent a reply that no client can parse */
+  unsigned cut_out, cut_in; /* octets until the connection is cut */
+  unsigned stall_at;        /* commands until it stops answering */
   bool cut_resets;
   struct {
     struct post_copy *copy;
@@ -30,9 +30,9 @@ struct mx_conn {
   } owed[MX_RCPTS]; /* 250s that we have not read yet */
   unsigned owed_count;
   char later; /* name of an event */
-  /* waits: it reads no further; kept: the message is, before a word of it */
+  /* waits: it reads no further; kept: it has accepted the message but not replied yet */
   bool dead, waits, kept;
-  struct buf behind; /* what came meanwhile */
+  struct buf behind; /* what arrived meanwhile */
 };
 
 static struct rng *rng_of(struct mx_conn *c) { return &c->mx->rng; }
@@ -66,7 +66,7 @@ void mx_init(struct mx *m, struct world *w, struct post *post, uint64_t seed) {
   *m = (struct mx){ .w = w, .post = post, .rng = rng_from(seed) };
 }
 
-/* --- what it says --- */
+/* --- replies --- */
 
 static void end(struct mx_conn *c, bool reset) {
   if (c->dead) return;
@@ -84,7 +84,7 @@ static void show(const struct mx_conn *c, char direction, struct slice s) {
             SLICE_ARG(slice_first(s, 100)));
 }
 
-/* As much of it as it lives to say. */
+/* Sends `s`, or as much of it as fits before the connection is cut. */
 static void put(struct mx_conn *c, struct slice s) {
   if (c->dead) return;
   show(c, 'S', s);
@@ -109,11 +109,11 @@ __attribute__((format(printf, 2, 3))) static void say(struct mx_conn *c, const c
 }
 
 static void say_rubbish(struct mx_conn *c) {
-  /* None that a client may take for a yes: what was not done would count as done. */
+  /* No client may take one for a positive reply: it would count as done what was not done. */
   static const char *const rubbish[] = {
     "hello?", "2",       "25", "250-one\r\n550 two", "999 what", "\x01\x02\xff\xfe", "-ERR",
-    "25O OK", " 250 OK", "",   "354 go on", /* the last: not where DATA may be next, for then it is
-                                               a yes */
+    "25O OK", " 250 OK", "",   "354 go on", /* the last is excluded where DATA may be next: there it
+                                               is positive */
   };
   size_t i = rng_below(rng_of(c), sizeof rubbish / sizeof *rubbish - (c->rcpt_count > 0));
   c->odd = true;
@@ -139,8 +139,8 @@ static void say_refuse(struct mx_conn *c) {
   say(c, "%s", words[rng_below(rng_of(c), sizeof words / sizeof *words)]);
 }
 
-/* A trouble of its temper in the place of a good reply. True: it was said. Never of client.example,
- * to which reports go: those it never refuses for good. */
+/* May send a failure, according to the host's temper, in place of a positive reply; true if it did.
+ * client.example receives the reports and never rejects one permanently. */
 static bool trouble(struct mx_conn *c, bool permanent) {
   switch (temper_of(c->mx, c->host)) {
   case FLAKY:
@@ -160,7 +160,7 @@ static bool trouble(struct mx_conn *c, bool permanent) {
 
 /* --- commands --- */
 
-/* The hosts of client.example: a report that fails for good is gone for good. */
+/* The hosts of client.example, which get the reports: a report that fails permanently is lost. */
 static bool takes_reports(const struct mx_conn *c) {
   size_t host = (size_t)(c->host - c->mx->hosts);
   return host == POST_DOMAINS || host == (POST_DOMAINS + 3) % MX_HOSTS;
@@ -200,7 +200,7 @@ static struct slice path_of(struct slice line) {
 }
 
 static void on_mail(struct mx_conn *c, struct slice line) {
-  /* a report is never refused for good here: then nobody would ever see it */
+  /* never rejects a report permanently: it would be lost */
   bool report = !path_of(line).n;
   if (trouble(c, !report)) return;
   c->mail = true;
@@ -279,7 +279,7 @@ static void on_command(struct mx_conn *c, struct slice line) {
 
 /* --- a message --- */
 
-/* It is kept: from here on it is delivered, whatever becomes of the answer. */
+/* Accepts the message: from here on it counts as delivered, even if the reply is lost. */
 static void keep(struct mx_conn *c) {
   for (unsigned i = 0; i < c->rcpt_count; i++) {
     struct post_copy *copy = post_arrived(c->mx->post, buf_slice(&c->body), slice_str(c->path),
@@ -318,12 +318,12 @@ static void on_message(struct mx_conn *c) {
   bool flaky = temper_of(c->mx, c->host) == FLAKY;
   c->step = COMMANDS;
   c->mail = false;
-  if (flaky && may(c, 1, 6)) { /* it takes its time, now and then longer than anybody waits */
+  if (flaky && may(c, 1, 6)) { /* it replies late, sometimes after the client's timeout */
     c->waits = true;
     if (may(c, 1, 2)) keep(c);
     world_after(c->mx->w, rng_between(rng_of(c), 1000, may(c, 1, 3) ? 15 * 60 * 1000 : 20000),
                 say_late, &c->later);
-  } else if (flaky && may(c, 1, 12)) { /* kept, and dead before a word of it */
+  } else if (flaky && may(c, 1, 12)) { /* it accepts the message and dies before it replies */
     keep(c);
     end(c, may(c, 1, 2));
   } else if (!trouble(c, c->path[0] != 0)) {
@@ -481,7 +481,7 @@ static void add_host(struct dns_answer *a, unsigned host, uint16_t priority) {
   h->addresses[0] = (struct dns_address){ 4, { 8, 8, 0, (uint8_t)host } };
 }
 
-/* Addresses that are not to be dialled. */
+/* Puts in an address that the sender must not connect to. */
 static void lie(struct mx *m, struct dns_answer *a) {
   static const uint8_t lies[][4] = { { 127, 0, 0, 1 },   { 5, 9, 0, 1 }, { 10, 0, 0, 1 },
                                      { 192, 168, 1, 1 }, { 0, 0, 0, 0 }, { 169, 254, 1, 1 } };
@@ -505,7 +505,7 @@ void mx_answer(struct mx *m, const char *name, enum dns_kind kind, struct dns_an
   }
   unsigned first = client ? POST_DOMAINS : (unsigned)n;
   add_host(ret, first, 10);
-  if (first % 2 == 0) add_host(ret, (first + 3) % MX_HOSTS, 20); /* the second is another's first */
+  if (first % 2 == 0) add_host(ret, (first + 3) % MX_HOSTS, 20); /* another domain's first too */
   if (m->calm) return;
   switch (rng_below(&m->rng, 24)) {
   case 0:
