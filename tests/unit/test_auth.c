@@ -33,7 +33,8 @@ static void test_login(void **state) {
   assert_int_equal(answer(t), AUTH_WRONG);
 }
 
-/* store learns who submits before the session does, as it does of who opens a maildrop. */
+/* store gets the grant of a submitting account before the session gets its answer, as it does when
+ * an account opens a maildrop. */
 static void test_smtp_is_granted(void **state) {
   add_tim();
   size_t before = said_n;
@@ -296,7 +297,7 @@ static void test_grants_in_vain(void **state) {
   assert_int_equal(answer(t), AUTH_TROUBLE);
   assert_int_equal(revoked(t), 1);
   store_answers = true;
-  t = login(1, "tim@example.org", SECRET); /* yes was said, and not heard */
+  t = login(1, "tim@example.org", SECRET); /* the session is cancelled after auth sent YES */
   run();
   assert_int_equal(answer(t), YES);
   assert_int_equal(revoked(t), 0);
@@ -322,7 +323,7 @@ static void test_front_lost(void **state) {
   size_t before = said_n;
   run();
   at(now + 60000);
-  assert_int_equal(said_n, before); /* nothing is said to whoever has that number next */
+  assert_int_equal(said_n, before); /* the next process with that number gets no answer */
   assert_int_equal(auth->delayed.count, 0);
   assert_int_equal(auth->grants.count, 0);
 }
@@ -335,7 +336,7 @@ static void test_store_lost(void **state) {
   assert_int_equal(answer(t), NOTHING);
   auth_process_lost(auth, ROLE_STORE, STORE);
   assert_int_equal(answer(t), AUTH_TROUBLE);
-  t = login(1, "tim@example.org", SECRET); /* store says nothing at all */
+  t = login(1, "tim@example.org", SECRET); /* store does not answer */
   run();
   at(now + AUTH_GRANT_MS - 1);
   assert_int_equal(answer(t), NOTHING);
@@ -431,7 +432,8 @@ static void test_admin_list(void **state) {
   assert_int_equal(admin("status"), CLI_OK);
 }
 
-/* The command line is gone before its hash is done: what it asked for is done, nothing is said. */
+/* The command line disconnects before its hash is computed: auth executes the command without
+ * sending an answer. */
 static void test_admin_lost(void **state) {
   struct buf list, b;
   buf_init(&list, 512);

@@ -109,8 +109,8 @@ static void test_gone_with_the_account(void **state) {
   assert_int_equal(answer(external(1, "", 1)), YES);
 }
 
-/* A right certificate waits for nobody's failures; one that was taken back is a wrong one, there
- * too. */
+/* Failed logins do not delay a valid certificate; a deleted one fails, and is delayed, like any
+ * wrong one. */
 static void test_taken_back_meanwhile(void **state) {
   fail_once(1, "x");
   assert_int_equal(answer(external(1, "", 1)), YES);

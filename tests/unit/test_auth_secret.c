@@ -105,8 +105,8 @@ static void test_scram(void **state) {
   buf_free(&out);
 }
 
-/* auth is told the channel's bindings, and holds the proof against them (RFC 5802 §6). `seen` is
- * what the client was bound to; what is said in the end. */
+/* auth gets the channel's bindings and checks the proof against them (RFC 5802 §6). `seen` is the
+ * binding that the client used. Returns the final answer. */
 static int bound(const char *mech, bool secure, struct slice exporter, struct slice seen) {
   struct sasl_client c;
   struct buf out, b;
@@ -228,7 +228,7 @@ static void test_only_what_is_offered(void **state) {
   conf->auth_mechanisms = before;
 }
 
-/* What an unknown name is told about its salt is the same each time, as for an account. */
+/* An unknown name always gets the same salt, as an account does. */
 static void test_scram_salt_is_steady(void **state) {
   static const struct slice first = { (const uint8_t *)"n,,n=nobody@x,r=abc", 19 };
   struct slice a = slice_from(challenge(start_sasl(1, "SCRAM-SHA-256", true, first, true)), 5 + 24);
@@ -315,7 +315,7 @@ static void test_secret_follows_password(void **state) {
 
 /* --- SCRAM's verifiers, without any password kept --- */
 
-/* Does SCRAM with that password come to yes? */
+/* Does SCRAM succeed with that password? */
 static bool scram_works(const char *mech, const char *name, struct slice secret) {
   struct sasl_client c;
   struct buf out;
@@ -359,7 +359,7 @@ static void test_verifiers(void **state) {
   assert_true(scram_works("SCRAM-SHA-1", "tim@example.org", SLICE("another")));
   assert_int_equal(admin("account", "passwd", "tim@example.org", "--no-scram", "third"), CLI_OK);
   assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("third")));
-  conf->scram = true; /* the account's own word counts more */
+  conf->scram = true; /* the account's own setting takes precedence */
   t = login(1, "tim@example.org", "third");
   assert_true((run(), answer(t)) == YES);
   assert_false(scram_works("SCRAM-SHA-256", "tim@example.org", SLICE("third")));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Channels: what one process may say, enforced by the other. The hostile end is a bare socket. */
+/* Channels: the messages that one process may send, enforced by the other. The hostile end is a
+ * bare socket. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -369,8 +370,8 @@ static void what_was_heard_is_wiped(void **state) {
   loop_free(&p.loop);
 }
 
-/* A second notification says nothing that the first has not said, until the session's other side
- * has spoken; of tag 0 each is sent. */
+/* A second notification is dropped until the session's other side has sent a message, as it would
+ * only repeat the first; with tag 0 each is sent. */
 static void notifications_are_one_at_a_time(void **state) {
   struct pair p = make();
   struct seen s = { .loop = p.loop }, mine = { .loop = p.loop };

@@ -354,7 +354,8 @@ static void compacted(void **state) {
   buf_free(&err);
 }
 
-/* What is no database stays as it is, and a copy that a crash left is in nobody's way. */
+/* A file that is no database stays unchanged, and a copy left by a crash does not prevent
+ * compaction. */
 static void not_compacted(void **state) {
   struct fixture *f = *state;
   struct disk_file *file;
@@ -516,7 +517,7 @@ static int tear_down_real(void **state) {
   return system(command);
 }
 
-/* What the sqlite3 shell says to a statement. */
+/* The output of the sqlite3 shell for a statement. */
 static const char *shell(struct real *f, const char *sql) {
   static char said[1000];
   char command[400];

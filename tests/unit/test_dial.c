@@ -195,7 +195,7 @@ static int listen_at(struct dial_address *ret) {
   return fd;
 }
 
-/* A child that takes one connection, hears "hello", says `words` and hangs up, unless it `stays`.
+/* A child that accepts one connection, reads "hello", sends `words` and closes, unless it `stays`.
  */
 static pid_t server_that(int listener, const char *words, size_t times, bool stays) {
   pid_t pid = fork();

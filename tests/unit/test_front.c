@@ -29,7 +29,7 @@ struct puppet {
   struct proto proto;
   uint64_t left;    /* lines that produce() has to write */
   size_t fullest;   /* the most that ever waited in `out` when more was made */
-  bool holds, deaf; /* says pop_close when it goes; takes no answer */
+  bool holds, deaf; /* sends pop_close at its end; takes no answer */
 };
 
 static struct proto *puppet_new(const void *service, const struct proto_start *start) {
@@ -174,7 +174,7 @@ static const struct front_role role = {
   .busy = say_busy,
 };
 
-/* --- the house around it --- */
+/* --- the processes around it --- */
 
 struct house {
   pid_t pid;
@@ -204,7 +204,7 @@ static void say(int to, uint16_t type, uint64_t tag, struct slice payload, int f
                            .cmsg_len = CMSG_LEN(sizeof fd) };
     memcpy(CMSG_DATA(c), &fd, sizeof fd);
   }
-  /* A process that ended by itself meanwhile hears nothing more; finish() looks at how it ended. */
+  /* A process that has already exited receives nothing; finish() checks its exit status. */
   if (sendmsg(to, &msg, MSG_NOSIGNAL) < 0) assert_int_equal(errno, EPIPE);
   if (fd >= 0) close(fd);
   buf_free(&b);
@@ -305,7 +305,7 @@ static struct house start(void) {
   return h;
 }
 
-/* Ends it as the parent does; it has to end well. */
+/* Stops it as the parent does; it must exit with status 0. */
 static void finish(struct house *h) {
   int status = -1;
   SAY(h->parent, process_stop, -1, );
@@ -493,7 +493,7 @@ static void who_reads_nothing_is_not_written_for(void **state) {
   finish(&h);
 }
 
-/* RFC 3207 §6: nothing that was said in the clear may be taken as said inside. */
+/* RFC 3207 §6: the server must not treat cleartext input as received inside TLS. */
 static void nothing_is_slipped_in_before_tls(void **state) {
   struct house h = start();
   int c = client(&h);

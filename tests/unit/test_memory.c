@@ -136,7 +136,7 @@ static void forgets_what_the_server_has_not(void **state) {
             "250 lost" PROOF("cc") " other\n270 def" PROOF("bb") "\ntls 7\n";
   write_file(text, sizeof text - 1);
   struct memory *m = open_it(CLI_EXIT_OK);
-  assert_int_equal(since(m, "def"), 270); /* the last word counts */
+  assert_int_equal(since(m, "def"), 270); /* the last line counts */
   memory_lose(m, same(m, "lost", 0xcc, false));
   assert_int_equal(since(m, "lost"), -1);
   memory_keep(m, SLICE("abc"), 5), memory_keep(m, SLICE("def"), 5),
@@ -200,7 +200,7 @@ static void short_ones(void **state) {
   memory_free(&m);
 }
 
-/* A file of version 1 says which UIDLs are known, and never that a message is the same. */
+/* A file of version 1 lists known UIDLs, but cannot show that a message is the same. */
 static void the_first_version(void **state) {
   int64_t at;
   static const char text[] = OLD_HEAD "100 abc\n200 def tmp-name\n300 def\n";

@@ -17,7 +17,8 @@ static struct front_note v4(unsigned n) {
   return (struct front_note){ 4, { 10, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } };
 }
 
-/* A death at `now_ms`: who was worked at (0: nobody), and who lately, up to a 0. */
+/* A process dies at `now_ms` while it serves client `now` (0: none); `recent`: the clients before,
+ * up to a 0. */
 static const struct offender *death(struct offenders *o, uint64_t now_ms, unsigned now,
                                     const unsigned *recent) {
   struct front_notes n = { .now = { 0 } };
@@ -84,7 +85,7 @@ static void alone_in_each_death(void **state) {
 
 static void no_innocents(void **state) {
   struct offenders *o = none();
-  /* The only client there is was there each time, which says nothing. */
+  /* The only client was present each time, which proves nothing. */
   const unsigned only[] = { 9, 0 }, both[] = { 1, 2, 9, 8, 0 }, others[] = { 3, 4, 8, 9, 0 };
   for (uint64_t t = 1; t < 20; t++) assert_null(death(o, t, 0, only));
   free(o);

@@ -560,7 +560,7 @@ static void numbers_are_strict(void **state) {
 
 /* --- numbers, marks, deletions --- */
 
-/* PO-2: numbers stay, what is marked can't be named, and STAT counts without it. */
+/* PO-2: message numbers stay; commands reject a message marked as deleted, and STAT omits it. */
 static void marked_messages(void **state) {
   struct pop3_world *w = logged_in();
   say(w, "DELE 1\r\n", "+OK message 1 deleted\r\n");

@@ -131,8 +131,8 @@ static void loops(void **state) {
   }
 }
 
-/* A port at which we do not listen is another server's, whoever has the address; and a route says
- * itself where to go. */
+/* A port on which we do not listen belongs to another server even at our address; a route names its
+ * host itself. */
 static void not_ours(void **state) {
   const struct route other = { .direct = true, .port = 2525 }, named = { .port = 25 };
   struct dns_answer a = answer(DNS_FOUND);

@@ -87,7 +87,7 @@ static void pump(struct kit *k) {
   }
 }
 
-/* What it says to `text`, octet by octet so that no reply depends on how it is cut. */
+/* What the client sends after `text`, fed octet by octet: no reply may depend on the cuts. */
 static const char *hears(struct kit *k, const char *text) {
   k->said[0] = 0;
   struct buf in;
@@ -332,8 +332,8 @@ static void refused_mail(void **state) {
   finish(&k);
 }
 
-/* RFC 5321 §4.5.3.1.10: those beyond the server's count come again at once, whichever code says it.
- */
+/* RFC 5321 §4.5.3.1.10: recipients beyond the server's limit are retried at once, for either reply
+ * code. */
 static void too_many(void **state) {
   struct kit k;
   setup(&k);
@@ -840,7 +840,7 @@ static void shut_down_for_one(void **state) {
     assert_words(verdict(&k, 0, i), "closed the session");
   }
   finish(&k);
-  /* what was refused keeps its own reply; what is answered by nothing (221) is nobody's reply */
+  /* a refused recipient keeps its own reply; an unexpected 221 is assigned to no recipient */
   setup(&k);
   add(&k, "a@us.example", "b@mx.example", "c@mx.example");
   begin(&k);
@@ -851,7 +851,7 @@ static void shut_down_for_one(void **state) {
   assert_fate(&k, 0, 1, SMTP_UNTRIED, SMTP_STAGE_RCPT, 0);
   assert_words(verdict(&k, 0, 1), "closed the session");
   finish(&k);
-  /* to MAIL, it is the letter's; of the next letter it says nothing */
+  /* a reply to MAIL concerns that letter, not the next one */
   setup(&k);
   add(&k, "a@us.example", "b@mx.example", "c@mx.example");
   begin(&k);

@@ -46,7 +46,8 @@ static struct taken take(struct slice in, size_t step, size_t room) {
   return t;
 }
 
-/* CR and LF only together, no NUL: looked for another way than the door does. */
+/* True: CR and LF occur only as CRLF, and there is no NUL. It does not use the method of
+ * mail/clean.h. */
 static bool is_behind_the_door(struct slice s) {
   for (size_t i = 0; i < s.n; i++) {
     if (s.p[i] == 0) return false;
@@ -98,7 +99,7 @@ static void notes_what_is_bare(void **state) {
     /* the fifth and sixth, at once */
     { S("a\r\r\r\r\r\r\n.\r\n"), 5, 0, 0, S("a\r\n\r\n\r\n") },
     { S("a\r\rb\r\n.\r\n"), 2, 0, 0, S("a\r\n\r\nb\r\n") },
-    /* Who ends lines with LF stuffs dots behind it. */
+    /* A client that ends lines with LF stuffs a dot after LF. */
     /* clang-format off */
     { S("a\n.\r\n.\r\n"), 0, 1, 0, S("a\r\n.\r\n") },
     { S("a\n..\nb\r\n.\r\n"), 0, 2, 0, S("a\r\n.\r\nb\r\n") },
@@ -130,8 +131,8 @@ static void notes_what_is_bare(void **state) {
   }
 }
 
-/* The door alone, as the other roads use it: every short text of what matters, at each cut, and
- * counted only. */
+/* The line-end normalizer alone, as the other sources of mail use it: every short text of CR, LF,
+ * dot and NUL, at each cut, and also only counted. */
 static void the_door(void **state) {
   static const uint8_t octets[] = { '\r', '\n', '.', 0 };
   for (size_t n = 1; n <= 7; n++) {
@@ -165,7 +166,7 @@ static void the_door(void **state) {
   }
 }
 
-/* Every spelling by the door alone, at every two cuts. */
+/* Every spelling through the normalizer alone, at every two cuts. */
 static void spelled_ends_by_the_door(void **state) {
   for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
     struct buf b, first;

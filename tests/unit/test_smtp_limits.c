@@ -45,7 +45,7 @@ static void lines(void **state) {
   kit_free(k);
 }
 
-/* LN-1: a long name is refused and not said back. */
+/* LN-1: a long name is rejected and not echoed. */
 static void long_names(void **state) {
   struct kit *k = kit_plain("smtp");
   char line[300];
@@ -100,7 +100,7 @@ static void counts(void **state) {
   kit_free(k);
 }
 
-/* LN-7: 1000 and no more; the thousand beyond are told to come again, then it is an error. */
+/* LN-7: 1000 recipients at most; the next thousand get a transient reply, later ones an error. */
 static void many_recipients(void **state) {
   struct kit *k = kit_met("smtp");
   kit_expect(k, MAIL, "250 ");

@@ -216,7 +216,7 @@ static void quotas(void **state) {
   assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_OURS);
   assert_int_equal(kit_command(k, "account quota alice@example.org default").code, CLI_OK);
   assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_FULL);
-  kit_reopen(k); /* what is used is known again */
+  kit_reopen(k); /* the usage is known after a restart */
   assert_int_equal(kit_rcpt(k, "alice@example.org", 0), RCPT_FULL);
   kit_open_drop(k, 1, id);
   kit_delete(k, 1, 1);
@@ -881,7 +881,7 @@ static void little_space_stops_new_mail_only(void **state) {
   assert_int_equal(kit_deliver(k, "alice@example.org", SLICE(MESSAGE)), COMMIT_DONE);
 }
 
-/* --- what the log is told --- */
+/* --- log events --- */
 
 static struct buf log_got;
 

@@ -55,7 +55,7 @@ static enum collect_outcome ask(struct kit *k, uint64_t run, const char *uidls, 
 
 static uint64_t last_row;
 
-/* In front of what is kept. */
+/* Prepended to each kept message. */
 static struct slice head_kept;
 
 static enum collect_outcome keep_sized(struct kit *k, uint64_t run, const char *uidl, uint64_t size,
@@ -66,7 +66,7 @@ static enum collect_outcome keep_sized(struct kit *k, uint64_t run, const char *
   while (whole.n > 60000) {
     assert_true(
         KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_spool, run, slice_first(whole, 30000)));
-    KIT_HEAR(k, collect_spooled); /* the commit says it again */
+    KIT_HEAR(k, collect_spooled); /* the answer to the commit repeats it */
     whole = slice_from(whole, 30000);
   }
   assert_true(KIT_SAY(k, ROLE_COLLECTOR, COLLECTOR, collect_commit, run,

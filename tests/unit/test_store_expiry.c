@@ -47,8 +47,8 @@ static void back_late(void **state) {
   assert_int_equal(mails(k, "alice@example.org"), 2);
 }
 
-/* What became due while there was no sender, and is taken past its deadline, ends; what is beside
- * it in the same destination goes. */
+/* A recipient became due while there was no sender and is taken after its deadline: it expires.
+ * Others for the same destination are sent. */
 static void taken_late(void **state) {
   struct kit *k = *state;
   submit_grant(k, SESSION, alice(k));
@@ -126,8 +126,8 @@ static const char over_fields[] =
     "Action: failed\r\nStatus: 4.4.7\r\nRemote-MTA: dns; mx.elsewhere.example\r\n"
     "Diagnostic-Code: smtp; 450 busy\r\nLast-Attempt-Date: ";
 
-/* The last attempt fails: the report says for how long it was tried, and has the server's words;
- * so do the log and the history. */
+/* The last attempt fails: the report, the log and the history contain how long it was tried and
+ * the server's reply. */
 static void told(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -157,7 +157,7 @@ static void told(void **state) {
   buf_free(&lines);
 }
 
-/* It ends while nobody tries it: what a server said last is told all the same. */
+/* It expires between two attempts: the report contains the server's last reply all the same. */
 static void told_later(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);
@@ -218,7 +218,7 @@ enum { WARN_AFTER = 4 * 3600 };
 
 static const char tells_why[] = "    Why it waits: ";
 
-/* Whatever state it is in, the message's sender hears of it once, and why it waits. */
+/* In any state of the recipient, the author gets one warning, with the reason for the delay. */
 static void late(void **state) {
   static const struct {
     const char *to, *command, *why;
@@ -265,7 +265,7 @@ static void late(void **state) {
   assert_sound(k);
 }
 
-/* All of a large queue; nothing to who did not want it. */
+/* Warns of all of a large queue, but not an author who asked for no delay reports. */
 static void many_late(void **state) {
   struct kit *k = *state;
   enum { MESSAGES = 1200, ROWS = 450 };
@@ -287,14 +287,14 @@ static void many_late(void **state) {
   }
   k->now_s += WARN_AFTER;
   minute(k);
-  /* a letter of 450 recipients is told of in parts */
+  /* the warning for a letter of 450 recipients is sent in parts */
   assert_in_range(mails(k, "alice@example.org"), MESSAGES + 5, MESSAGES + 10);
   minute(k);
   assert_in_range(mails(k, "alice@example.org"), MESSAGES + 5, MESSAGES + 10);
   assert_sound(k);
 }
 
-/* Of what its limits hold an account hears once a day, not thousands of times. */
+/* An account whose limits hold its mail gets one warning a day, not thousands. */
 static void late_by_limits(void **state) {
   struct kit *k = *state;
   uint64_t id = alice(k);

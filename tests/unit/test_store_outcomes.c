@@ -106,7 +106,8 @@ static void a_retry_is_asked_for(void **state) {
   assert_int_equal(mails(k, "dave@example.org"), 1);
 }
 
-/* A login is told at once: its program may give the message another Message-ID. */
+/* A logged-in client gets the outcome at once: on a retry its program may use another
+ * Message-ID. */
 static void a_login_is_told(void **state) {
   struct kit *k = *state;
   char v[8];
@@ -140,7 +141,8 @@ static void nobody_can_be_told(void **state) {
   assert_false(tells(k, "dave@example.org", "Action: failed"));
 }
 
-/* What cannot be found now, or is not permitted: nothing is written; RCPT tells who it is. */
+/* A recipient cannot be looked up now, or is not permitted: nothing is written; RCPT shows which
+ * one. */
 static void nothing_is_written(void **state) {
   struct kit *k = *state;
   char v[8];

@@ -259,7 +259,7 @@ static void backscatter(void **state) {
   assert_int_equal(waiting(k), 0);
 }
 
-/* A report that fails: nobody hears of it, or, by option, the postmaster. */
+/* A report fails: it is dropped or, by option, sent to the postmaster. */
 static void double_bounce(void **state) {
   struct kit *k = *state;
   alice(k);
@@ -301,9 +301,9 @@ static void report_to_own_host(void **state) {
   k->conf->hostname = before;
 }
 
-/* A local program's mail without a reverse-path that another server refuses: the postmaster gets it,
- * unless the program wanted no report. From a machine in relay_networks it is often a report of that
- * machine's own, to a forged sender: no report is sent for that. */
+/* A local program's mail without a reverse-path that another server refuses: the postmaster gets
+ * it, unless the program wanted no report. From a machine in relay_networks it is often a report
+ * of that machine's own, to a forged sender: no report is sent for that. */
 static void local_orphan(void **state) {
   struct kit *k = *state;
   alice(k);

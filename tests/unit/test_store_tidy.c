@@ -275,7 +275,7 @@ static void restored_is_not_imported(void **state) {
   assert_non_null(strstr(uidls.rows, "theirs 6 yes "));
   assert_string_equal(kit_command(k, "mail drop alice@example.org 5").rows, "0\n");
   assert_int_equal(listed(k, account), 2);
-  /* The text of the uid that it has now is nobody's UIDL. */
+  /* No message has its present uid in text form as UIDL. */
   uint32_t validity = kit_open_drop(k, 1, account)->opened.uidvalidity;
   kit_quit(k, 1);
   snprintf(own, sizeof own, "%08x%08x", (unsigned)validity, 5u);
