@@ -407,8 +407,7 @@ static bool log_open_failed(struct buf *err, enum db_result r, struct db *db) {
   if (r == DB_BUSY)
     buf_put_str(err, "another program holds the mail database: is a second server running?");
   else
-    buf_printf(err, "the mail database can't be opened: %s",
-               db ? db_error(db) : db_result_text(r));
+    buf_printf(err, "the mail database can't be opened: %s", db ? db_error(db) : db_result_text(r));
   return false;
 }
 
